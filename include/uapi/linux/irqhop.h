@@ -108,8 +108,9 @@ enum irqhop_attr {
  * @IRQHOP_STAT_FAILED: moves that the interrupt hardware's driver refused
  * @IRQHOP_STAT_STRANDED: times an interrupt's target left its pCPU and no vCPU
  *	of the VM could take it
- * @IRQHOP_STAT_IN_HANDLER: times a vCPU was preempted inside an interrupt
- *	handler and therefore kept its interrupts
+ * @IRQHOP_STAT_IN_HANDLER: times a vCPU left its pCPU (preempted, or by a
+ *	fault or an exit to the VMM) inside an interrupt handler and therefore
+ *	kept its interrupts
  * @IRQHOP_STAT_HELD_BACK: moves put off because one irq_work had done its share
  * @IRQHOP_STAT_PREEMPTIONS: times a vCPU was preempted
  * @IRQHOP_STAT_COST_MAX: the dearest single move, in ns

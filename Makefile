@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make help says what there is. Everything that is made goes below BUILD.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+BUILD  ?= build
+build  := $(abspath $(BUILD))
+CROSS  := aarch64-linux-gnu-
+PYTHON := /usr/bin/python3
+extra  := $(build)/lab/extra
+
+help:
+	@echo "irqhop: redirects a passed-through device's interrupts from preempted vCPUs"
+	@echo "to running ones."
+	@echo
+	@echo "  make demo      see the problem and the cure, in an emulated host"
+	@echo "  make test      unit tests, and the tests in the emulated host"
+	@echo "  make lab       a shell in the emulated host, with a guest running"
+	@echo "  make check     what can be checked without the lab"
+	@echo "  make module    build/kmod/irqhop.ko, for the emulated host's kernel"
+	@echo "  make tool      build/tool/irqhop, for this machine"
+	@echo "  make fetch     only download and unpack what the lab needs"
+	@echo "  make clean     remove what was built; downloads stay"
+	@echo "  make distclean remove $(BUILD)/"
+
+# What has to be installed is asked for once; then everything else follows.
+deps:
+	@lab/deps
+
+fetch: deps
+	@lab/fetch $(build)
+
+module: fetch
+	@$(MAKE) -s -C kmod KDIR=$(build)/root/headers/kdir \
+		BUILD=$(build)/kmod ARCH=arm64 CROSS_COMPILE=$(CROSS) \
+		>$(build)/log/kmod.log 2>&1 || \
+		{ tail -n 30 $(build)/log/kmod.log; exit 1; }
+
+# The same with what only tests want: policies that no production host does.
+module-test: module
+	@$(MAKE) -s -C kmod KDIR=$(build)/root/headers/kdir \
+		BUILD=$(build)/kmod-test ARCH=arm64 CROSS_COMPILE=$(CROSS) \
+		IRQHOP_TEST=1 >$(build)/log/kmod-test.log 2>&1 || \
+		{ tail -n 30 $(build)/log/kmod-test.log; exit 1; }
+
+tool: deps
+	@$(MAKE) -s -C tool BUILD=$(build)/tool
+
+tool-arm64: fetch
+	@$(MAKE) -s -C tool BUILD=$(build)/tool-arm64 CROSS_COMPILE=$(CROSS) \
+		SYSROOT=$(build)/root/cross
+
+images: module module-test tool-arm64
+	@mkdir -p $(extra)/bin
+	@cmp -s $(build)/kmod/irqhop.ko $(extra)/irqhop.ko || \
+		cp $(build)/kmod/irqhop.ko $(extra)/irqhop.ko
+	@cmp -s $(build)/kmod-test/irqhop.ko $(extra)/irqhop-test.ko || \
+		cp $(build)/kmod-test/irqhop.ko $(extra)/irqhop-test.ko
+	@cmp -s $(build)/tool-arm64/irqhop $(extra)/bin/irqhop || \
+		cp $(build)/tool-arm64/irqhop $(extra)/bin/irqhop
+	@$(MAKE) -s -C lab BUILD=$(build)
+
+clean:
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,lab,demo,test}
+
+distclean:
+	rm -rf $(build)
+
+.PHONY: help deps fetch module module-test tool tool-arm64 images clean distclean

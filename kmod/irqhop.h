@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * irqhop: what the module's files share. The locking rules are in
+ * docs/locking.md.
+ */
+#ifndef _IRQHOP_H
+#define _IRQHOP_H
+
+#include <linux/atomic.h>
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/netlink.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include <uapi/linux/irqhop.h>
+
+#include "compat.h"
+#include "engine.h"
+#include "move.h"
+
+#define IRQHOP_VERSION	"0.1.0"
+
+#ifdef IRQHOP_TEST
+#define irqhop_is_test	true
+#else
+#define irqhop_is_test	false
+#endif
+
+/* LPIs start here, and KVM gives a guest 16 bits of interrupt number. */
+#define IRQHOP_LPI_FIRST	8192
+#define IRQHOP_LPI_END		65536
+
+struct irqhop_vm;
+
+/*
+ * A vCPU's state word: where it is, in the low bits, and a sequence number
+ * that grows with each switch in and out. Whoever draws a conclusion about a
+ * vCPU that left stores it by cmpxchg, so that one which has come back in the
+ * meantime is not overwritten.
+ */
+#define IRQHOP_WORD_STATE	GENMASK_ULL(3, 0)
+#define IRQHOP_WORD_HANDLER	BIT_ULL(4)
+#define IRQHOP_WORD_SEQ		BIT_ULL(8)	/* one step */
+#define IRQHOP_WORD_SEQ_MASK	GENMASK_ULL(63, 8)
+
+/**
+ * struct irqhop_vcpu - a vCPU of an enabled VM
+ * @node: in the hash table of all of them, by @kvm_vcpu
+ * @kvm_vcpu: KVM's; alive as long as @vm is, which holds a reference to it
+ * @vm: the VM
+ * @idx: its number in the engine, KVM's vcpu_idx
+ * @word: the state word
+ * @since: when it was scheduled in last; written before @word
+ * @seen: the word that the engine was told about, under @vm's lock
+ * @mark: what irqhop_arch_vcpu_mark() said last, under @vm's lock
+ */
+struct irqhop_vcpu {
+	struct hlist_node node;
+	struct kvm_vcpu *kvm_vcpu;
+	struct irqhop_vm *vm;
+	u16 idx;
+	atomic64_t word;
+	u64 since;
+	u64 seen;
+	u32 mark;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct irqhop_irq - what the module knows about an interrupt in the engine
+ * @intid: the guest's number
+ * @gen: the scan that saw it last
+ */
+struct irqhop_irq {
+	u32 intid;
+	u32 gen;
+};
+
+/* Counters of a VM, see enum irqhop_stat_attr. */
+struct irqhop_stats {
+	u64 hops;
+	u64 returns;
+	u64 failed;
+	u64 stranded;
+	u64 in_handler;
+	u64 held_back;
+	u64 preemptions;
+	u64 cost_max;
+	u64 cost_sum;
+	u64 cost_hist[IRQHOP_COST_BUCKETS];
+};
+
+/**
+ * struct irqhop_vm - an enabled VM
+ * @node: in irqhop_vms: changed under irqhop_mutex, read under it or RCU
+ * @kvm: KVM's, with a reference held
+ * @pid: the process that created it
+ * @lock: protects everything below; taken in hard interrupt context
+ * @closing: nothing is decided any more
+ * @broken: let go of this VM, and why
+ * @fails: moves refused in a row
+ * @engine: states, homes, targets
+ * @engine_mem: its tables
+ * @irq: by the engine's number
+ * @slot: by INTID, the engine's number + 1, or 0
+ * @want_room: there are interrupts that did not fit
+ * @room_asked: the worker was told
+ * @arch: the architecture's
+ * @mark: what irqhop_arch_vm_mark() said when the last scan began
+ * @stale: the table is out of date for another reason
+ * @scanned: when the last scan began
+ * @scanning: a scan is under way
+ * @scan_next: INTID where it goes on
+ * @scan_gen: its number
+ * @poked: when vCPUs that are taken to be out were looked for last
+ * @hurry: how often the worker is to look soon whether anybody still uses the
+ *	VM; no lock, a lost update costs a second
+ * @stats: counters
+ * @nr_vcpus: fixed, since KVM creates no more once the VM's GIC is initialised
+ * @vcpu: the vCPUs
+ */
+struct irqhop_vm {
+	struct list_head node;
+	struct kvm *kvm;
+	pid_t pid;
+
+	raw_spinlock_t lock;
+	bool closing;
+	const char *broken;
+	unsigned int fails;
+	struct irqhop_engine engine;
+	void *engine_mem;
+	struct irqhop_irq *irq;
+	u16 *slot;
+	bool want_room;
+	bool room_asked;
+	struct irqhop_arch_vm arch;
+	u64 mark;
+	bool stale;
+	u64 scanned;
+	bool scanning;
+	u32 scan_next;
+	u32 scan_gen;
+	u64 poked;
+	int hurry;
+	struct irqhop_stats stats;
+
+	u16 nr_vcpus;
+	struct irqhop_vcpu vcpu[] __counted_by(nr_vcpus);
+};
+
+/**
+ * enum irqhop_event_kind - what happened
+ * @IRQHOP_EV_IN: a vCPU was scheduled in
+ * @IRQHOP_EV_OUT: a vCPU was switched out
+ * @IRQHOP_EV_MORE: a VM has work left from an earlier event
+ */
+enum irqhop_event_kind {
+	IRQHOP_EV_IN,
+	IRQHOP_EV_OUT,
+	IRQHOP_EV_MORE,
+};
+
+/**
+ * struct irqhop_event - from the scheduler hook to the irq_work, on one pCPU
+ * @kind: what happened
+ * @preempted: out: it could have gone on
+ * @loaded: out: it was inside KVM_RUN
+ * @vcpu: in, out
+ * @vm: always
+ * @word: out: the state word that was written then
+ */
+struct irqhop_event {
+	enum irqhop_event_kind kind;
+	bool preempted;
+	bool loaded;
+	struct irqhop_vcpu *vcpu;
+	struct irqhop_vm *vm;
+	u64 word;
+};
+
+/* main.c */
+extern unsigned int irqhop_max_moves;
+
+/* watch.c */
+int irqhop_watch_init(void);
+void irqhop_watch_exit(void);
+int irqhop_watch_start(void);
+void irqhop_watch_stop(void);
+void irqhop_watch_vm_add(struct irqhop_vm *vm);
+void irqhop_watch_vm_del(struct irqhop_vm *vm);
+void irqhop_watch_look(void);
+void irqhop_watch_poke(int cpu);
+
+/* vm.c */
+extern struct mutex irqhop_mutex;
+extern struct list_head irqhop_vms;
+
+int irqhop_vm_init(void);
+void irqhop_vm_exit(void);
+bool irqhop_vm_event(const struct irqhop_event *ev);
+void irqhop_vm_task_exit(struct task_struct *p);
+struct irqhop_vm *irqhop_vm_find(struct kvm *kvm);
+int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
+		     struct netlink_ext_ack *extack);
+int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack);
+u32 irqhop_vm_vcpu_state(struct irqhop_vcpu *v);
+
+/* netlink.c */
+int irqhop_netlink_init(void);
+void irqhop_netlink_exit(void);
+
+#endif /* _IRQHOP_H */

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqhop: watches the scheduler.
+ *
+ * A probe on sched_switch, registered while some VM is enabled. It finds out
+ * whether the task that leaves or the one that comes is a vCPU of an enabled
+ * VM, writes that vCPU's state word, notes what happened in a ring of this
+ * pCPU and queues this pCPU's irq_work. All the rest is done there.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/hashtable.h>
+#include <linux/irq_work.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/smp.h>
+#include <linux/tracepoint.h>
+#include <trace/events/sched.h>
+
+#include "irqhop.h"
+
+#define WATCH_RING	16	/* a power of two */
+
+/**
+ * struct watch_pcpu - one pCPU
+ * @running: the vCPU whose thread it runs, if that is known
+ * @user_task: the thread that left last from user space; to compare, not to
+ *	look into, as it may be gone
+ * @user_vcpu: its vCPU
+ * @user_seq: the sequence number with which it left
+ * @head: events put into @ring so far
+ * @tail: events taken out so far
+ * @ring: the events
+ * @work: takes them out
+ * @look: calls irqhop_watch_look() here
+ * @look_queued: @look is under way
+ *
+ * Only ever touched on its own pCPU with interrupts off, apart from @look.
+ */
+struct watch_pcpu {
+	struct irqhop_vcpu *running;
+	struct task_struct *user_task;
+	struct irqhop_vcpu *user_vcpu;
+	u64 user_seq;
+	unsigned int head;
+	unsigned int tail;
+	struct irqhop_event ring[WATCH_RING];
+	struct irq_work work;
+	call_single_data_t look;
+	atomic_t look_queued;
+};
+
+static DEFINE_PER_CPU(struct watch_pcpu, watch_pcpus);
+
+/* The vCPUs of all enabled VMs; changed under irqhop_mutex, read under RCU. */
+static DEFINE_READ_MOSTLY_HASHTABLE(watch_vcpus, 9);
+
+static struct tracepoint *watch_tp_switch;
+static struct tracepoint *watch_tp_exit;
+
+/*
+ * The vCPU of an enabled VM that a task is inside KVM_RUN with, or NULL.
+ *
+ * There are other users of preempt notifiers: what is around the notifier is
+ * a kvm_vcpu only if the table says so, and is not dereferenced before.
+ */
+static struct irqhop_vcpu *watch_find(struct task_struct *p)
+{
+	struct preempt_notifier *pn;
+
+	hlist_for_each_entry(pn, &p->preempt_notifiers, link) {
+		struct kvm_vcpu *key = container_of(pn, struct kvm_vcpu,
+						    preempt_notifier);
+		struct irqhop_vcpu *v;
+
+		hash_for_each_possible_rcu_notrace(watch_vcpus, v, node,
+						   (unsigned long)key) {
+			if (v->kvm_vcpu == key)
+				return v;
+		}
+	}
+	return NULL;
+}
+
+static bool watch_is_loaded(struct task_struct *p, struct irqhop_vcpu *v)
+{
+	struct preempt_notifier *pn;
+
+	hlist_for_each_entry(pn, &p->preempt_notifiers, link)
+		if (pn == &v->kvm_vcpu->preempt_notifier)
+			return true;
+	return false;
+}
+
+static void watch_put(struct watch_pcpu *pc, const struct irqhop_event *ev)
+{
+	/*
+	 * The irq_work runs right after the switch, so more than two events
+	 * are rare and a full ring is out of reach. If it were to happen, the
+	 * oldest goes: its vCPU stays "leaving", which is harmless, until it
+	 * is scheduled in again.
+	 */
+	if (pc->head - pc->tail == WATCH_RING)
+		pc->tail++;
+	pc->ring[pc->head++ % WATCH_RING] = *ev;
+	irq_work_queue(&pc->work);
+}
+
+static void watch_in(struct watch_pcpu *pc, struct irqhop_vcpu *v)
+{
+	struct irqhop_event ev = {
+		.kind = IRQHOP_EV_IN, .vcpu = v, .vm = v->vm,
+	};
+	u64 word = atomic64_read(&v->word);
+
+	WRITE_ONCE(v->since, sched_clock());
+	word = (word & IRQHOP_WORD_SEQ_MASK) + IRQHOP_WORD_SEQ;
+	atomic64_set_release(&v->word, word | IRQHOP_VS_RUNNING);
+	pc->running = v;
+	watch_put(pc, &ev);
+}
+
+static void watch_out(struct watch_pcpu *pc, struct irqhop_vcpu *v,
+		      struct task_struct *p, bool preempted, bool loaded)
+{
+	struct irqhop_event ev = {
+		.kind = IRQHOP_EV_OUT, .vcpu = v, .vm = v->vm,
+		.preempted = preempted, .loaded = loaded,
+	};
+	u64 word = atomic64_read(&v->word);
+
+	word = (word & IRQHOP_WORD_SEQ_MASK) + IRQHOP_WORD_SEQ;
+	ev.word = word | IRQHOP_VS_LEAVING;
+	atomic64_set_release(&v->word, ev.word);
+	pc->running = NULL;
+	if (!loaded) {
+		pc->user_task = p;
+		pc->user_vcpu = v;
+		pc->user_seq = word;
+	}
+	watch_put(pc, &ev);
+}
+
+/*
+ * A thread that slept in user space has no notifier when it comes back, and
+ * when it enters KVM_RUN after that, no switch says so. If it comes back to
+ * where it left, and nobody ran its vCPU since, it counts as running at once.
+ * Should another thread have got the same address, that is wrong until the
+ * next switch, and costs at most one hop to a vCPU that does not run.
+ */
+static struct irqhop_vcpu *watch_find_user(struct watch_pcpu *pc,
+					   struct task_struct *p)
+{
+	struct irqhop_vcpu *v = pc->user_vcpu;
+
+	if (p != pc->user_task)
+		return NULL;
+	pc->user_task = NULL;
+	pc->user_vcpu = NULL;
+	if ((atomic64_read(&v->word) & IRQHOP_WORD_SEQ_MASK) != pc->user_seq)
+		return NULL;
+	return v;
+}
+
+static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempted,
+				       struct task_struct *prev,
+				       struct task_struct *next)
+{
+	struct irqhop_vcpu *v = pc->running;
+
+	/*
+	 * A thread that entered KVM_RUN without a switch is not in @running,
+	 * but it leaves with its notifier registered.
+	 */
+	if (v) {
+		watch_out(pc, v, prev, preempted, watch_is_loaded(prev, v));
+	} else {
+		v = watch_find(prev);
+		if (v)
+			watch_out(pc, v, prev, preempted, true);
+	}
+
+	v = watch_find(next);
+	if (!v)
+		v = watch_find_user(pc, next);
+	if (v)
+		watch_in(pc, v);
+}
+
+/*
+ * The probe. Context: under the run-queue lock, interrupts off.
+ *
+ * KVM gives way with schedule() in state TASK_RUNNING where it finds
+ * need_resched() on its way into the guest: that is a preemption as much as
+ * one that says so.
+ */
+static void watch_sched_switch(void *data, bool preempt,
+			       struct task_struct *prev,
+			       struct task_struct *next,
+			       unsigned int prev_state)
+{
+	struct watch_pcpu *pc = this_cpu_ptr(&watch_pcpus);
+
+	if (likely(!pc->running && hlist_empty(&prev->preempt_notifiers) &&
+		   hlist_empty(&next->preempt_notifiers) &&
+		   next != pc->user_task))
+		return;
+	watch_switch_slow(pc, preempt || prev_state == TASK_RUNNING, prev,
+			  next);
+}
+
+/* The probe on sched_process_exit. Context: process, preemption off. */
+static void watch_sched_exit(void *data, struct task_struct *p)
+{
+	irqhop_vm_task_exit(p);
+}
+
+/* Context: hard interrupt, interrupts off. */
+static void watch_work(struct irq_work *work)
+{
+	struct watch_pcpu *pc = container_of(work, struct watch_pcpu, work);
+	unsigned int end = pc->head;
+
+	while (pc->tail != end) {
+		struct irqhop_event ev = pc->ring[pc->tail++ % WATCH_RING];
+
+		if (irqhop_vm_event(&ev)) {
+			ev.kind = IRQHOP_EV_MORE;
+			watch_put(pc, &ev);
+		}
+	}
+}
+
+/**
+ * irqhop_watch_look - find out which vCPU this pCPU runs
+ *
+ * For what no switch tells: a VM that was enabled while its vCPUs run, and a
+ * thread that has entered KVM_RUN since it was switched in.
+ *
+ * Context: interrupts off.
+ */
+void irqhop_watch_look(void)
+{
+	struct watch_pcpu *pc = this_cpu_ptr(&watch_pcpus);
+	struct irqhop_vcpu *v = watch_find(current);
+
+	if (!v)
+		return;
+	if (pc->running == v && (atomic64_read(&v->word) &
+				 IRQHOP_WORD_STATE) == IRQHOP_VS_RUNNING)
+		return;
+	/* The same thread, inside KVM_RUN with another vCPU. */
+	if (pc->running && pc->running != v)
+		watch_out(pc, pc->running, NULL, false, false);
+	watch_in(pc, v);
+}
+
+static void watch_look_ipi(void *unused)
+{
+	irqhop_watch_look();
+}
+
+static void watch_look_csd(void *arg)
+{
+	struct watch_pcpu *pc = arg;
+
+	atomic_set_release(&pc->look_queued, 0);
+	irqhop_watch_look();
+}
+
+/**
+ * irqhop_watch_poke - have a pCPU find out which vCPU it runs
+ * @cpu: the pCPU
+ *
+ * Does not wait.
+ *
+ * Context: any but NMI, interrupts off.
+ */
+void irqhop_watch_poke(int cpu)
+{
+	struct watch_pcpu *pc = per_cpu_ptr(&watch_pcpus, cpu);
+
+	if (atomic_xchg_acquire(&pc->look_queued, 1))
+		return;
+	if (smp_call_function_single_async(cpu, &pc->look))
+		atomic_set_release(&pc->look_queued, 0);
+}
+
+/* Forget a VM on this pCPU. Context: interrupts off, or the pCPU is offline. */
+static void watch_forget(struct watch_pcpu *pc, struct irqhop_vm *vm)
+{
+	unsigned int from, to;
+
+	if (pc->running && pc->running->vm == vm)
+		pc->running = NULL;
+	if (pc->user_vcpu && pc->user_vcpu->vm == vm) {
+		pc->user_task = NULL;
+		pc->user_vcpu = NULL;
+	}
+	for (from = to = pc->tail; from != pc->head; from++) {
+		struct irqhop_event *ev = &pc->ring[from % WATCH_RING];
+
+		if (ev->vm != vm)
+			pc->ring[to++ % WATCH_RING] = *ev;
+	}
+	pc->head = to;
+}
+
+static void watch_forget_ipi(void *vm)
+{
+	watch_forget(this_cpu_ptr(&watch_pcpus), vm);
+}
+
+/**
+ * irqhop_watch_vm_add - watch a VM's vCPUs
+ * @vm: the VM; its threads may be running already
+ *
+ * Context: process, irqhop_mutex held.
+ */
+void irqhop_watch_vm_add(struct irqhop_vm *vm)
+{
+	u16 i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hash_add_rcu(watch_vcpus, &vm->vcpu[i].node,
+			     (unsigned long)vm->vcpu[i].kvm_vcpu);
+	on_each_cpu(watch_look_ipi, NULL, 1);
+}
+
+/**
+ * irqhop_watch_vm_del - watch a VM's vCPUs no longer
+ * @vm: the VM
+ *
+ * When it returns, no pCPU knows any of them: no probe, irq_work or call
+ * uses @vm, nor will.
+ *
+ * Context: process, irqhop_mutex held.
+ */
+void irqhop_watch_vm_del(struct irqhop_vm *vm)
+{
+	int cpu;
+	u16 i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hash_del_rcu(&vm->vcpu[i].node);
+	/* Whoever found one in the table before has put it in place by now. */
+	synchronize_rcu();
+
+	/*
+	 * On each pCPU: the irq_work cannot be in the middle of an event, as
+	 * both run with interrupts off.
+	 */
+	cpus_read_lock();
+	on_each_cpu(watch_forget_ipi, vm, 1);
+	for_each_possible_cpu(cpu)
+		if (!cpu_online(cpu))
+			watch_forget(per_cpu_ptr(&watch_pcpus, cpu), vm);
+	cpus_read_unlock();
+}
+
+/**
+ * irqhop_watch_start - register the probes
+ *
+ * Context: process, irqhop_mutex held.
+ *
+ * Return: 0 or a negative errno.
+ */
+int irqhop_watch_start(void)
+{
+	int ret;
+
+	check_trace_callback_type_sched_switch(watch_sched_switch);
+	check_trace_callback_type_sched_process_exit(watch_sched_exit);
+
+	ret = tracepoint_probe_register(watch_tp_switch, watch_sched_switch,
+					NULL);
+	if (ret)
+		return ret;
+	ret = tracepoint_probe_register(watch_tp_exit, watch_sched_exit, NULL);
+	if (ret) {
+		tracepoint_probe_unregister(watch_tp_switch,
+					    watch_sched_switch, NULL);
+		tracepoint_synchronize_unregister();
+	}
+	return ret;
+}
+
+/**
+ * irqhop_watch_stop - unregister the probes
+ *
+ * When it returns, none of them runs.
+ *
+ * Context: process, irqhop_mutex held.
+ */
+void irqhop_watch_stop(void)
+{
+	tracepoint_probe_unregister(watch_tp_exit, watch_sched_exit, NULL);
+	tracepoint_probe_unregister(watch_tp_switch, watch_sched_switch, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+static void watch_tp_find(struct tracepoint *tp, void *unused)
+{
+	if (!strcmp(tp->name, "sched_switch"))
+		watch_tp_switch = tp;
+	else if (!strcmp(tp->name, "sched_process_exit"))
+		watch_tp_exit = tp;
+}
+
+/**
+ * irqhop_watch_init - get ready
+ *
+ * Return: 0 or a negative errno.
+ */
+int irqhop_watch_init(void)
+{
+	int cpu;
+
+	for_each_kernel_tracepoint(watch_tp_find, NULL);
+	if (!watch_tp_switch || !watch_tp_exit) {
+		pr_err("not loaded: this kernel lacks the tracepoint %s\n",
+		       watch_tp_switch ? "sched_process_exit" : "sched_switch");
+		return -EOPNOTSUPP;
+	}
+	for_each_possible_cpu(cpu) {
+		struct watch_pcpu *pc = per_cpu_ptr(&watch_pcpus, cpu);
+
+		pc->work = IRQ_WORK_INIT_HARD(watch_work);
+		INIT_CSD(&pc->look, watch_look_csd, pc);
+	}
+	return 0;
+}
+
+static void watch_nop(void *unused)
+{
+}
+
+/**
+ * irqhop_watch_exit - nothing of ours is under way on any pCPU any more
+ *
+ * Context: process, no VM is enabled and no request can come in.
+ */
+void irqhop_watch_exit(void)
+{
+	int cpu;
+
+	/* Calls arrive in the order in which they were queued. */
+	on_each_cpu(watch_nop, NULL, 1);
+	for_each_possible_cpu(cpu)
+		irq_work_sync(&per_cpu_ptr(&watch_pcpus, cpu)->work);
+}

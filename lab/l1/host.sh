@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# What can be done in the emulated host (L1). Sourced by each script that comes
+# over the control port.
+#
+# pCPUs: 0 the VMM's other threads and the rest; 1 the outside client; 2 and 3
+# the guest, oversubscribed; 2 to 5 the guest, alone.
+
+ALONE_CPUS=2-5
+SHARED_CPUS=2-3
+SPARE_CPUS="4 5"
+CLIENT_CPU=1
+NVME=0000:00:05.0
+NIC=0000:00:06.0
+OUTSIDE_NIC=0000:00:07.0
+GUEST_IP=10.99.0.2
+
+die()
+{
+	echo "lab: $*" >&2
+	exit 1
+}
+
+# wait_for SECONDS COMMAND...: an idle host races through virtual time, so the
+# limit is generous and the real one is the lab's own.
+wait_for()
+{
+	limit=$(($1 * 10))
+	shift
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt "$limit" ] || return 1
+		sleep 0.1
+	done
+}
+
+devices_setup()
+{
+	for device in $NVME $NIC; do
+		[ ! -e /sys/bus/pci/devices/$device/driver ] ||
+			echo $device >/sys/bus/pci/devices/$device/driver/unbind
+		echo vfio-pci >/sys/bus/pci/devices/$device/driver_override
+		echo $device >/sys/bus/pci/drivers_probe
+	done
+	nic=$(ls /sys/bus/pci/devices/$OUTSIDE_NIC/net)
+	[ -n "$nic" ] || die "the outside client has no network interface"
+	ip netns add outside
+	ip link set "$nic" netns outside name eth0
+	ip -n outside link set lo up
+	ip -n outside addr add 10.99.0.1/24 dev eth0
+	ip -n outside link set eth0 up
+	for irq in $(ls /sys/bus/pci/devices/$OUTSIDE_NIC/msi_irqs); do
+		echo $CLIENT_CPU >/proc/irq/"$irq"/smp_affinity_list
+	done
+}
+
+# guest_start NAME VCPUS DEVICE...: a guest with these PCI devices passed
+# through; its console and control port are sockets under /run/NAME.
+guest_start()
+{
+	name=$1 vcpus=$2
+	shift 2
+	mkdir -p "/run/$name"
+	devices=
+	for device in "$@"; do
+		devices="$devices -device vfio-pci,host=$device"
+	done
+	# shellcheck disable=SC2086
+	setsid qemu-system-aarch64 -name "$name,debug-threads=on" \
+		-M virt,gic-version=3,its=on -accel kvm -cpu host \
+		-smp "$vcpus" -m 512 -nodefaults -display none \
+		-no-reboot -kernel /lab/Image -initrd /lab/l2-initrd \
+		-append "console=ttyAMA0 quiet panic=-1 audit=0 \
+nvme.poll_queues=0 rcupdate.rcu_cpu_stall_timeout=60" \
+		-chardev "socket,id=con,path=/run/$name/console,server=on,\
+wait=off,logfile=/run/$name/console.log" -serial chardev:con \
+		-device virtio-serial-device \
+		-chardev "socket,id=ctl,path=/run/$name/agent,server=on,\
+wait=off" -device virtserialport,chardev=ctl,name=lab.agent \
+		-chardev "socket,id=mon,path=/run/$name/monitor,server=on,\
+wait=off" -mon chardev=mon,mode=readline \
+		-pidfile "/run/$name/pid" -net none $devices \
+		</dev/null >"/run/$name/log" 2>&1 &
+	# The first write to a disk of 64 KiB pages and more takes a while.
+	wait_for 3000 grep -qs "lab: L2 is up" "/run/$name/console.log" ||
+		die "guest $name did not come up"
+}
+
+# guest NAME: run the script on standard input in the guest.
+guest()
+{
+	agent call "/run/$1/agent"
+}
+
+guest_vcpu_tids()
+{
+	pid=$(cat "/run/$1/pid")
+	for task in /proc/"$pid"/task/*; do
+		read -r comm <"$task/comm"
+		case $comm in
+		"CPU "*"/KVM")
+			index=${comm#CPU }
+			echo "${index%/KVM} ${task##*/}"
+			;;
+		esac
+	done | sort -n
+}
+
+# guest_place NAME CPUS: the vCPU threads float on these pCPUs.
+guest_place()
+{
+	guest_vcpu_tids "$1" | while read -r _ tid; do
+		taskset -pc "$2" "$tid" >/dev/null
+	done
+}
+
+# neighbours N: N tasks that never sleep on the pCPUs that the guest shares.
+neighbours()
+{
+	n=0
+	while [ $n -lt "$1" ]; do
+		setsid taskset -c $SHARED_CPUS neighbour </dev/null \
+			>/dev/null 2>&1 &
+		n=$((n + 1))
+	done
+}
+
+# filler CPU...: keep what would idle busy, in the idle class, so that every
+# condition runs on the same share of the instruction clock.
+filler()
+{
+	for cpu in "$@"; do
+		setsid taskset -c "$cpu" chrt -i 0 filler </dev/null \
+			>/dev/null 2>&1 &
+	done
+}
+
+stop_all()
+{
+	for name in "$@"; do
+		pids=$(pidof "$name") && kill $pids
+	done
+	return 0
+}
+
+direct_counts()
+{
+	awk '/vfio-msi/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++)
+		n += $i } END { print n + 0 }' /proc/interrupts
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "host.h"
+#include "kparam.h"
+
+#define KERNEL_TESTED	"6.12"
+#define V4_PARAM	"kvm-arm.vgic_v4_enable"
+
+static void find(struct check *check, enum check_verdict verdict,
+		 const char *what, const char *fmt, ...) __printf(4, 5);
+
+static void find(struct check *check, enum check_verdict verdict,
+		 const char *what, const char *fmt, ...)
+{
+	struct finding *finding = &check->finding[check->nr++];
+	va_list ap;
+
+	finding->verdict = verdict;
+	finding->what = what;
+	va_start(ap, fmt);
+	vsnprintf(finding->text, sizeof(finding->text), fmt, ap);
+	va_end(ap);
+}
+
+static bool is_arm64(const struct check *check)
+{
+	return !strcmp(check->uts.machine, "aarch64");
+}
+
+static void check_architecture(struct check *check)
+{
+	if (is_arm64(check))
+		find(check, CHECK_OK, "architecture", "%s",
+		     check->uts.machine);
+	else
+		find(check, CHECK_NO, "architecture",
+		     "%s; irqhop redirects on aarch64 only",
+		     check->uts.machine);
+}
+
+static void check_kernel(struct check *check)
+{
+	const char *release = check->uts.release;
+	size_t len = strlen(KERNEL_TESTED);
+
+	if (strncmp(release, KERNEL_TESTED, len) ||
+	    (release[len] && !strchr(".-+", release[len])))
+		find(check, CHECK_NO, "kernel",
+		     "%s is untested and the module refuses it; boot a " KERNEL_TESTED " kernel",
+		     release);
+	else if (strstr(check->uts.version, "PREEMPT_RT"))
+		find(check, CHECK_NO, "kernel",
+		     "%s is a PREEMPT_RT kernel, which the module refuses; boot one without",
+		     release);
+	else
+		find(check, CHECK_OK, "kernel", "%s", release);
+}
+
+static void check_kvm(struct check *check, const char *cmdline)
+{
+	char mode[32] = "";
+
+	if (cmdline && is_arm64(check))
+		kparam_get(cmdline, "kvm-arm.mode", mode, sizeof(mode));
+	if (!host_exists("/sys/class/misc/kvm") && !host_exists("/dev/kvm"))
+		find(check, CHECK_MISSING, "kvm", is_arm64(check) ?
+		     "no /dev/kvm; the kernel has to start at EL2, with CONFIG_KVM and without kvm-arm.mode=none" :
+		     "no /dev/kvm; enable virtualization in the firmware and load KVM's module");
+	else if (!strcmp(mode, "protected"))
+		find(check, CHECK_NO, "kvm",
+		     "protected KVM, which the module refuses; boot without kvm-arm.mode=protected");
+	else
+		find(check, CHECK_OK, "kvm", "present");
+}
+
+/* The hardware. The module knows; otherwise the log or a VM's doorbells. */
+static void check_gic(struct check *check)
+{
+	const struct gic *gic = &check->gic;
+	const char *what = "gicv4";
+
+	if (!check->module_err && check->module.caps & IRQHOP_CAP_DIRECT)
+		find(check, CHECK_OK, what, "the module found it");
+	else if (gic->doorbell_v4_1 || gic->log_v4_1)
+		find(check, CHECK_NO, what,
+		     "the GIC is a GICv4.1, which the module does not know");
+	else if (gic->doorbell)
+		find(check, CHECK_OK, what, "a VM uses it now");
+	else if (gic->log_its && (gic->log_kvm || gic->log_kvm_off))
+		find(check, CHECK_OK, what, "the kernel's log says so");
+	else if (gic->log_whole && gic->log_its)
+		find(check, CHECK_NO, what,
+		     "the ITS has it, but KVM did not find it");
+	else if (gic->log_whole)
+		find(check, CHECK_NO, what,
+		     "the GIC or its ITS has no GICv4, by the kernel's log");
+	else if (gic->log_read)
+		find(check, CHECK_UNKNOWN, what,
+		     "the kernel's log no longer goes back to boot; look for 'ITS: Enabling GICv4 support' in the boot log, or load the module");
+	else
+		find(check, CHECK_UNKNOWN, what,
+		     "the kernel's log cannot be read; run this as root");
+}
+
+/* What KVM was told, and whether it did so. */
+static void check_gic_param(struct check *check, const char *cmdline)
+{
+	const struct gic *gic = &check->gic;
+	const char *what = "kvm-gicv4";
+
+	if ((!check->module_err && check->module.caps & IRQHOP_CAP_DIRECT) ||
+	    gic->doorbell || gic->doorbell_v4_1)
+		find(check, CHECK_OK, what, "KVM uses GICv4");
+	else if (!cmdline)
+		find(check, CHECK_UNKNOWN, what, "cannot read /proc/cmdline");
+	else if (!kparam_bool(cmdline, V4_PARAM, false) || gic->log_kvm_off)
+		find(check, CHECK_MISSING, what,
+		     "KVM does not use GICv4; boot with " V4_PARAM "=1");
+	else
+		find(check, CHECK_OK, what, "booted with " V4_PARAM "=1");
+}
+
+static bool dir_has(const char *path, const char *prefix)
+{
+	DIR *dir = host_opendir("%s", path);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.' &&
+			!strncmp(entry->d_name, prefix, strlen(prefix));
+	closedir(dir);
+	return found;
+}
+
+static void check_iommu(struct check *check)
+{
+	if (dir_has("/sys/class/iommu", ""))
+		find(check, CHECK_OK, "iommu", "present");
+	else
+		find(check, CHECK_MISSING, "iommu",
+		     "none in use; enable the %s in the firmware and in the kernel",
+		     is_arm64(check) ? "SMMU" : "IOMMU");
+}
+
+/* As built-in or as a file that modprobe would find. */
+static bool module_installed(const struct check *check, const char *file)
+{
+	static const char * const lists[] = {
+		"modules.dep", "modules.builtin",
+	};
+	bool found = false;
+	char *text;
+	size_t i;
+
+	for (i = 0; !found && i < sizeof(lists) / sizeof(*lists); i++) {
+		text = host_read(NULL, "/lib/modules/%s/%s",
+				 check->uts.release, lists[i]);
+		found = text && strstr(text, file);
+		free(text);
+	}
+	return found;
+}
+
+static void check_vfio(struct check *check)
+{
+	if (host_exists("/sys/bus/pci/drivers/vfio-pci"))
+		find(check, CHECK_OK, "vfio-pci", "loaded");
+	else if (module_installed(check, "/vfio-pci.ko"))
+		find(check, CHECK_MISSING, "vfio-pci",
+		     "not loaded; load it with 'modprobe vfio-pci'");
+	else
+		find(check, CHECK_MISSING, "vfio-pci",
+		     "not installed; the kernel needs CONFIG_VFIO_PCI");
+}
+
+/* vfio-pci's and those of its variants, which are VFIO devices too. */
+static bool device_is_vfio(const char *device)
+{
+	char link[256];
+	const char *driver;
+
+	if (host_exists("/sys/bus/pci/devices/%s/vfio-dev", device))
+		return true;
+	if (host_readlink(link, sizeof(link),
+			  "/sys/bus/pci/devices/%s/driver", device))
+		return false;
+	driver = strrchr(link, '/');
+	return driver && !strcmp(driver + 1, "vfio-pci");
+}
+
+static void check_devices(struct check *check)
+{
+	DIR *dir = host_opendir("/sys/bus/pci/devices");
+	char names[CHECK_TEXT_LEN - 32] = "";
+	struct dirent *entry;
+	size_t n = 0, nr = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !device_is_vfio(entry->d_name))
+			continue;
+		nr++;
+		if (n < sizeof(names))
+			n += snprintf(names + n, sizeof(names) - n, " %s",
+				      entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	if (nr)
+		find(check, CHECK_OK, "devices", "%zu with VFIO:%s", nr,
+		     names);
+	else
+		find(check, CHECK_MISSING, "devices",
+		     "none is bound to vfio-pci; bind the one to pass through, for instance with 'driverctl set-override ADDRESS vfio-pci'");
+}
+
+/* It is there, but INFO_GET was refused: its family tells the version. */
+static void check_module_refused(struct check *check)
+{
+	const struct module *module = &check->module;
+
+	if (module->family_version != IRQHOP_GENL_VERSION)
+		find(check, CHECK_NO, "module",
+		     "loaded, but speaks version %u, this tool (%s) version %u; install both from the same release",
+		     module->family_version, IRQHOP_VERSION,
+		     IRQHOP_GENL_VERSION);
+	else
+		find(check, CHECK_UNKNOWN, "module",
+		     "loaded; it answers only root: run this as root");
+}
+
+static void check_module(struct check *check)
+{
+	const struct module *module = &check->module;
+
+	switch (-check->module_err) {
+	case 0:
+		find(check, CHECK_OK, "module", "irqhop %s%s; this tool is %s",
+		     module->version, module->caps & IRQHOP_CAP_TEST ?
+		     " (test build)" : "", IRQHOP_VERSION);
+		break;
+	case EPERM:
+	case EACCES:
+		check_module_refused(check);
+		break;
+	case EPROTO:
+		find(check, CHECK_NO, "module",
+		     "irqhop %s speaks version %u, this tool (%s) version %u; install both from the same release",
+		     module->version, module->abi, IRQHOP_VERSION,
+		     IRQHOP_GENL_VERSION);
+		break;
+	case ENODEV:
+		find(check, CHECK_MISSING, "module",
+		     host_exists("/sys/module/irqhop") ?
+		     "loaded but does not answer; run this in the initial network namespace" :
+		     "not loaded; load it with 'modprobe irqhop'");
+		break;
+	default:
+		find(check, CHECK_UNKNOWN, "module", "cannot ask it: %s",
+		     strerror(-check->module_err));
+	}
+}
+
+/* Only what the module itself says counts as able. */
+static void check_way(struct check *check)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < check->nr; i++)
+		bad += check->finding[i].verdict != CHECK_OK;
+	if (bad)
+		find(check, CHECK_NO, "redirect",
+		     "not possible now: see the %s above",
+		     bad == 1 ? "line that is not ok" :
+		     "lines that are not ok");
+	else if (check->module.caps & IRQHOP_CAP_DIRECT)
+		find(check, CHECK_OK, "redirect", "direct (GICv4)");
+	else
+		find(check, CHECK_NO, "redirect",
+		     "the module cannot redirect here; see the kernel's log");
+}
+
+void check_run(struct check *check)
+{
+	char *cmdline = host_read(NULL, "/proc/cmdline");
+
+	check->nr = 0;
+	check->module_err = module_open(&check->module);
+	if (!check->module_err)
+		module_close(&check->module);
+	gic_read(&check->gic);
+
+	check_architecture(check);
+	check_kernel(check);
+	check_kvm(check, cmdline);
+	if (is_arm64(check)) {
+		check_gic(check);
+		check_gic_param(check, cmdline);
+	}
+	check_iommu(check);
+	check_vfio(check);
+	check_devices(check);
+	check_module(check);
+	check_way(check);
+	free(cmdline);
+}
+
+bool check_passed(const struct check *check)
+{
+	return check->nr &&
+	       check->finding[check->nr - 1].verdict == CHECK_OK;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Generic netlink: one request at a time, and its answers. */
+#ifndef IRQHOP_GENL_H
+#define IRQHOP_GENL_H
+
+#include <libmnl/libmnl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define GENL_EXTACK_LEN	256
+
+/*
+ * A dump's message is as large as the kernel finds room for, which is never
+ * more than 32 KiB, and depends on what was offered for the answer before.
+ */
+#define GENL_ANSWER_LEN	65536
+#define GENL_REQUEST_LEN 512
+
+/**
+ * struct genl - a socket
+ * @sock: libmnl's
+ * @seq: of the last request
+ * @extack: what the kernel said about the last request, or ""
+ * @request: the request
+ * @answer: where a part of the answer goes
+ */
+struct genl {
+	struct mnl_socket *sock;
+	uint32_t seq;
+	char extack[GENL_EXTACK_LEN];
+	char request[GENL_REQUEST_LEN] __aligned(NLMSG_ALIGNTO);
+	char answer[GENL_ANSWER_LEN] __aligned(NLMSG_ALIGNTO);
+};
+
+/* All return 0 or a negative errno. */
+int genl_open(struct genl *genl);
+void genl_close(struct genl *genl);
+
+/* Starts a request; attributes are put after what it returns. */
+struct nlmsghdr *genl_request(struct genl *genl, uint16_t family, uint8_t cmd,
+			      uint8_t version, uint16_t flags);
+
+/*
+ * Sends @request, hands each message of the answer to @answer and waits for
+ * the end. -EINTR: a dump that what it showed changed under; ask again.
+ */
+int genl_talk(struct genl *genl, const struct nlmsghdr *request,
+	      int (*answer)(const struct nlmsghdr *nlh, void *data),
+	      void *data);
+
+/* Number and version of a family; -ENOENT if there is none. */
+int genl_family(struct genl *genl, const char *name, uint16_t *id,
+		uint32_t *version);
+
+#endif
