@@ -73,7 +73,7 @@ guest_start()
 		-smp "$vcpus" -m 512 -nodefaults -display none \
 		-no-reboot -kernel /lab/Image -initrd /lab/l2-initrd \
 		-append "console=ttyAMA0 quiet panic=-1 audit=0 \
-nvme.poll_queues=0 rcupdate.rcu_cpu_stall_timeout=60" \
+mitigations=off rcupdate.rcu_cpu_stall_timeout=60" \
 		-chardev "socket,id=con,path=/run/$name/console,server=on,\
 wait=off,logfile=/run/$name/console.log" -serial chardev:con \
 		-device virtio-serial-device \
@@ -83,7 +83,6 @@ wait=off" -device virtserialport,chardev=ctl,name=lab.agent \
 wait=off" -mon chardev=mon,mode=readline \
 		-pidfile "/run/$name/pid" -net none $devices \
 		</dev/null >"/run/$name/log" 2>&1 &
-	# The first write to a disk of 64 KiB pages and more takes a while.
 	wait_for 3000 grep -qs "lab: L2 is up" "/run/$name/console.log" ||
 		die "guest $name did not come up"
 }
