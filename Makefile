@@ -18,7 +18,6 @@ help:
 	@echo "  make demo      see the problem and the cure, in an emulated host"
 	@echo "  make test      unit tests, and the tests in the emulated host"
 	@echo "  make lab       a shell in the emulated host, with a guest running"
-	@echo "  make check     what can be checked without the lab"
 	@echo "  make module    build/kmod/irqhop.ko, for the emulated host's kernel"
 	@echo "  make tool      build/tool/irqhop, for this machine"
 	@echo "  make fetch     only download and unpack what the lab needs"
@@ -62,10 +61,27 @@ images: module module-test tool-arm64
 		cp $(build)/tool-arm64/irqhop $(extra)/bin/irqhop
 	@$(MAKE) -s -C lab BUILD=$(build)
 
+# The main job. DEMO_FLAGS: see bench/demo.py --help.
+demo: images
+	@mkdir -p $(build)/demo
+	@$(PYTHON) bench/demo.py --build $(build) --out $(build)/demo $(DEMO_FLAGS)
+	@$(PYTHON) bench/report.py $(build)/demo/raw $(build)/demo
+	@echo
+	@echo "The same: $(BUILD)/demo/report.txt; as a picture: $(BUILD)/demo/latency.svg;"
+	@echo "for programs: $(BUILD)/demo/result.json"
+
+# SUITES="core tool bench lab": only some of them.
+test: images
+	@$(PYTHON) test/run.py --build $(build) $(SUITES)
+
+lab: images
+	@$(PYTHON) lab/interactive.py --build $(build)
+
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,lab,demo,test}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test}
 
 distclean:
 	rm -rf $(build)
 
-.PHONY: help deps fetch module module-test tool tool-arm64 images clean distclean
+.PHONY: help deps fetch module module-test tool tool-arm64 images \
+	demo test lab clean distclean

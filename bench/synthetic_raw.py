@@ -56,6 +56,18 @@ def wait(spans, vcpus, time):
     return min(later)
 
 
+def off(spans, vcpu, time, need):
+    """Time off until it has run for `need`; slow as well."""
+    total = 0
+    while need:
+        total += wait(spans, [vcpu], time + total)
+        time, left = time + total, need
+        end = min(e for s, e in spans[vcpu] if s <= time < e)
+        need -= min(need, end - time)
+        time -= total - (left - need)
+    return total
+
+
 def operations(rng, work, condition, spans, count):
     """[(send, latency)] and who took each interrupt."""
     ops, taken, time = [], [0] * VCPUS, 3_000_000

@@ -86,10 +86,11 @@ class Result(Directory):
             self.cell("nvme", 3, "on", [100_000, 100_000], spans,
                       number=number)
         cells = {c["condition"]: c for c in self.build()["cells"]}
-        # Sent at 0 and 100 us: waits 20 and 0; reader 200 and 120 later.
+        # Sent at 0 and 100 us: waits 20 and 0; the reader's vCPU is off for
+        # 250 and 150.
         self.assertEqual(cells["on"]["oracle_mean_us"], 70)
-        self.assertEqual(cells["on"]["second_wait_mean_us"], 160)
-        self.assertEqual(cells["on"]["oracle_with_second_wait_mean_us"], 230)
+        self.assertEqual(cells["on"]["second_wait_mean_us"], 190)
+        self.assertEqual(cells["on"]["oracle_with_second_wait_mean_us"], 260)
 
     def test_lost_and_doubled(self):
         def ran(count):
@@ -385,6 +386,30 @@ class Words(Directory):
                          host_vfio_interrupts=7)
         self.assertIn("Interrupts lost: 3, doubled: 0", page)
         self.assertIn("NOT all direct: the host took 7", page)
+
+    def behind(self, work, slow_ops, spans, **more):
+        """The page where 2 of 100 operations keep on's p99 where it was."""
+        self.cell(work, 1, "alone", [100_000] * 100, **more)
+        self.cell(work, 3, "off", [5 * MS] * 100, spans, **more)
+        self.cell(work, 3, "on", [100_000] * 98 + slow_ops, spans, **more)
+        return " ".join(text.render(self.build()).split())
+
+    def test_behind_the_p99(self):
+        # The reader's vCPU is off from 9.75 ms to 15 ms, the others run on.
+        spans = {0: [(0, 40 * MS)], 3: [(0, 9_750_000), (15 * MS, 40 * MS)]}
+        page = self.behind("nvme", [6 * MS, 6 * MS], spans)
+        self.assertIn("nvme at 3, behind the p99: 2 operations of 100 over "
+                      "1000 us with irqhop on (off: 100); 2 of these waited "
+                      "for the vCPU of their own task. ", page)
+
+    def test_behind_the_p99_without_a_task(self):
+        spans = {0: [(0, 9_750_000), (15 * MS, 40 * MS)]}
+        page = self.behind("ping", [6 * MS, 99 * MS], spans, reader_vcpu=None)
+        self.assertIn("; 1 of these waited because no vCPU of the VM ran; 1 "
+                      "unexplained. ", page)
+
+    def test_nothing_behind_a_p99_that_was_removed(self):
+        self.assertNotIn("behind", self.page(1_100_000, 200_000))
 
     def test_rounds_that_disagree(self):
         self.cell("ping", 3, "off", [1_100_000] * 10, number=2)

@@ -4,7 +4,7 @@
 import unittest
 
 import synthetic_raw
-from irqhop_bench import oracle, penalty, plot, stats
+from irqhop_bench import oracle, penalty, plot, slow, stats
 from irqhop_bench.raw import Cell
 
 
@@ -85,6 +85,22 @@ class Timeline(unittest.TestCase):
             self.assertIsNone(self.line.wait(time), time)
 
 
+    def test_off_until_it_has_run(self):
+        # Runs 100..200 and 300..450.
+        for time, need, off in ((100, 100, 0), (150, 50, 0), (150, 51, 100),
+                                (50, 10, 50), (200, 150, 100), (60, 140, 140),
+                                (300, 150, 0)):
+            self.assertEqual(self.line.off(time, need), off, (time, need))
+        for time, need in ((49, 1), (300, 151), (450, 1), (2000, 1)):
+            self.assertIsNone(self.line.off(time, need), (time, need))
+
+    def test_away(self):
+        for start, end, off in ((100, 200, 0), (50, 100, 50), (150, 310, 100),
+                                (50, 500, 200), (210, 220, 10), (120, 120, 0),
+                                (300, 200, 0), (440, 460, 10)):
+            self.assertEqual(self.line.away(start, end), off, (start, end))
+
+
 class Oracle(unittest.TestCase):
     RUNNING = {0: [(0, 1000)], 1: [(3000, 4000)], 2: [(2000, 2500)],
                3: [(5000, 6000), (9000, 10000)]}
@@ -95,13 +111,25 @@ class Oracle(unittest.TestCase):
         got = oracle.consult(cell, 100, 0.5)
         # Waits 0, 950 (vCPU 2 at 2000), 50 (vCPU 3 at 5000).
         self.assertEqual(got.latencies, [100, 1050, 150])
-        # From 550, 2000 and 5000 until vCPU 3 runs at 5000.
-        self.assertEqual(got.second, [4450, 3000, 0])
-        self.assertEqual(got.with_second, [4550, 4050, 150])
+        # vCPU 3 is off until 5000 and then runs for 100: 4500, 4000, 100.
+        self.assertEqual(got.second, [4500, 3050, 50])
+        self.assertEqual(got.with_second, [4600, 4100, 200])
         summary = got.summary()
         self.assertEqual(summary["oracle_mean_us"], 0.433)
-        self.assertEqual(summary["second_wait_mean_us"], 2.483)
-        self.assertEqual(summary["oracle_with_second_wait_mean_us"], 2.917)
+        self.assertEqual(summary["oracle_p99_us"], 1.05)
+        self.assertEqual(summary["oracle_max_us"], 1.05)
+        self.assertEqual(summary["second_wait_mean_us"], 2.533)
+        self.assertEqual(summary["oracle_with_second_wait_mean_us"], 2.967)
+        self.assertEqual(summary["oracle_with_second_wait_p99_us"], 4.6)
+
+    def test_preempted_anywhere_on_the_way(self):
+        # vCPU 3 leaves at 6000 for 3000; 0 runs throughout, so no wait.
+        running = {**self.RUNNING, 0: [(0, 20000)]}
+        # Before the interrupt, at it, after it, and just after the end.
+        cell = make_cell([5970, 5950, 5910, 5900], running)
+        got = oracle.consult(cell, 100, 0.5)
+        self.assertEqual(got.latencies, [100] * 4)
+        self.assertEqual(got.second, [3000, 3000, 3000, 0])
 
     def test_share_moves_the_arrival(self):
         cell = make_cell([950], self.RUNNING)
@@ -143,7 +171,7 @@ class Oracle(unittest.TestCase):
                  for send in (500, 1000)]
         got = oracle.pool(parts)
         self.assertEqual(got.latencies, [100, 1050])
-        self.assertEqual(got.second, [4450, 3000])
+        self.assertEqual(got.second, [4500, 3050])
 
     def test_against_a_slow_search(self):
         import random
@@ -154,8 +182,78 @@ class Oracle(unittest.TestCase):
         for send, latency, second in zip(sends, got.latencies, got.second):
             wait = synthetic_raw.wait(spans, range(4), send + 30_000)
             self.assertEqual(latency, 60_000 + wait)
-            self.assertEqual(second, synthetic_raw.wait(
-                spans, [3], send + 30_000 + wait))
+            self.assertEqual(second, max(0, synthetic_raw.off(
+                spans, 3, send, 60_000) - wait))
+
+
+class Slow(unittest.TestCase):
+    # ms; home is 0, its task is on 3.
+    RUNNING = {v: [(start * 1_000_000, end * 1_000_000)
+                   for start, end in spans]
+               for v, spans in {
+                   0: [(0, 10), (20, 30), (40, 50)],
+                   1: [(8, 18), (33, 39)],
+                   3: [(0, 21), (29, 30), (40, 50)]}.items()}
+    ALONE = 100_000
+
+    def causes(self, ops, condition="off", **more):
+        """The causes of operations (send ms, latency ms), not the zeros."""
+        cell = make_cell([round(send * 1_000_000) for send, _ in ops],
+                         self.RUNNING, **more)
+        cell.meta["condition"] = condition
+        cell.latencies = [round(ms * 1_000_000) for _, ms in ops]
+        found = slow.causes(cell, self.ALONE, 0.5)
+        return {cause: count for cause, count in found.items() if count}
+
+    def test_limit(self):
+        self.assertEqual(slow.limit_ns(100_000), 1_000_000)
+        self.assertEqual(slow.limit_ns(300_000), 1_500_000)
+        self.assertEqual(self.causes([(12, 0.9), (12, 1)]), {})
+
+    def test_interrupt(self):
+        self.assertEqual(self.causes([(12, 8.1)]), {"interrupt": 1})
+        # Late at the home, it finds its task's vCPU gone: 1 ms, then 8.
+        self.assertEqual(self.causes([(19, 10.1)]), {"interrupt": 1})
+
+    def test_task(self):
+        self.assertEqual(self.causes([(22, 7.1)]), {"task": 1})
+        # Preempted after the interrupt was to come, before it was done.
+        self.assertEqual(self.causes([(20.9, 8.2)]), {"task": 1})
+
+    def test_stranded(self):
+        self.assertEqual(self.causes([(30.5, 2.6)]), {"stranded": 1})
+        self.assertEqual(self.causes([(30.5, 2.6)], "on"), {"stranded": 1})
+
+    def test_unexplained(self):
+        self.assertEqual(self.causes([(1, 5)]), {"unexplained": 1})
+        # The home is off for less than alone's median: no wait.
+        self.assertEqual(self.causes([(19.9, 1.05)]), {"unexplained": 1})
+
+    def test_with_irqhop_on_the_task_comes_first(self):
+        op = [(33.5, 6.6)]
+        self.assertEqual(self.causes(op), {"interrupt": 1})
+        self.assertEqual(self.causes(op, "on"), {"task": 1})
+        self.assertEqual(self.causes([(12, 8.1)], "on"), {"interrupt": 1})
+
+    def test_no_reader(self):
+        self.assertEqual(self.causes([(22, 7.1), (12, 8.1)],
+                                     reader_vcpu=None),
+                         {"interrupt": 1, "unexplained": 1})
+
+    def test_outside_the_record(self):
+        self.assertEqual(self.causes([(60, 5)], reader_vcpu=None),
+                         {"unexplained": 1})
+
+    def test_rounds_add_up(self):
+        cells = []
+        for _ in range(2):
+            cell = make_cell([12_000_000], self.RUNNING)
+            cell.meta["condition"] = "off"
+            cell.latencies = [8_100_000]
+            cells.append(cell)
+        self.assertEqual(slow.entry(cells, self.ALONE, 0.5), {
+            "over_us": 1000, "count": 2, "stranded": 0, "interrupt": 2,
+            "task": 0, "unexplained": 0})
 
 
 def make_entry(condition, rounds):

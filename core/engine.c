@@ -339,6 +339,8 @@ void irqhop_engine_vcpu_set(struct irqhop_engine *e, u16 v,
 		/* It keeps what it has, unless all is to go home anyway. */
 		if (e->policy->flags & IRQHOP_POLICY_HOME)
 			mark_list(e, &vc->target, IRQHOP_L_TARGET);
+		/* What nobody could take can wake it, if it is at home here. */
+		mark_list(e, &e->stranded, IRQHOP_L_STRANDED);
 		break;
 	default:
 		break;
@@ -461,6 +463,31 @@ u16 irqhop_engine_todo_pop(struct irqhop_engine *e)
 	return i;
 }
 
+/*
+ * The target of an interrupt is out: who is to have it? If nobody runs, a home
+ * that waits for an interrupt: this one wakes it, as it would without us. The
+ * target may stay away for as long as it likes, or for good.
+ */
+static struct irqhop_decision decide_out(const struct irqhop_engine *e, u16 irq)
+{
+	struct irqhop_decision d = { IRQHOP_STRAND, IRQHOP_NONE, false };
+	const u16 home = e->irq[irq].home;
+
+	if (!(e->policy->flags & IRQHOP_POLICY_EAGER) &&
+	    home != e->irq[irq].target && irqhop_engine_vcpu_takes(e, home))
+		d.target = home;
+	else
+		d.target = e->policy->pick(e, irq);
+	if (d.target != IRQHOP_NONE) {
+		d.action = d.target == home ? IRQHOP_RETURN : IRQHOP_HOP;
+		d.must_run = true;
+	} else if (e->vcpu[home].state == IRQHOP_VS_HALTED) {
+		d.action = IRQHOP_RETURN;
+		d.target = home;
+	}
+	return d;
+}
+
 /**
  * irqhop_engine_decide - what is to be done with an interrupt now
  * @e: the engine
@@ -478,7 +505,6 @@ struct irqhop_decision irqhop_engine_decide(const struct irqhop_engine *e,
 	const u16 target = e->irq[irq].target;
 	const u16 home = e->irq[irq].home;
 	const struct irqhop_engine_vcpu *vc;
-	bool eager = e->policy->flags & IRQHOP_POLICY_EAGER;
 
 	if (home == IRQHOP_NONE || target == IRQHOP_NONE)
 		return d;
@@ -507,29 +533,18 @@ struct irqhop_decision irqhop_engine_decide(const struct irqhop_engine *e,
 	case IRQHOP_VS_BLOCKED:
 	case IRQHOP_VS_USER:
 	case IRQHOP_VS_OFF:
-		if (!eager && home != target &&
-		    irqhop_engine_vcpu_takes(e, home))
-			d.target = home;
-		else
-			d.target = e->policy->pick(e, irq);
-		if (d.target == IRQHOP_NONE) {
-			d.action = IRQHOP_STRAND;
-			return d;
-		}
-		break;
+		return decide_out(e, irq);
 	case IRQHOP_VS_RUNNING:
-		if (!eager)
-			return d;
-		d.target = e->policy->pick(e, irq);
+		if (e->policy->flags & IRQHOP_POLICY_EAGER)
+			d.target = e->policy->pick(e, irq);
 		if (d.target == IRQHOP_NONE)
 			return d;
-		break;
+		d.action = d.target == home ? IRQHOP_RETURN : IRQHOP_HOP;
+		d.must_run = true;
+		return d;
 	default:
 		return d;
 	}
-	d.action = d.target == home ? IRQHOP_RETURN : IRQHOP_HOP;
-	d.must_run = true;
-	return d;
 }
 
 /**

@@ -110,8 +110,9 @@ struct irqhop_engine {
  * @IRQHOP_STAY: nothing
  * @IRQHOP_HOP: move it to a running vCPU that is not its home
  * @IRQHOP_RETURN: move it home
- * @IRQHOP_STRAND: its target is out and nobody can take it; it is looked at
- *	again as soon as a vCPU comes in
+ * @IRQHOP_STRAND: its target is out, nobody can take it, and its home does not
+ *	wait for an interrupt; it is looked at again as soon as a vCPU comes in
+ *	or halts
  */
 enum irqhop_action {
 	IRQHOP_STAY,

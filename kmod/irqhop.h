@@ -108,8 +108,10 @@ struct irqhop_stats {
  * @arch: the architecture's
  * @mark: what irqhop_arch_vm_mark() said when the last scan began
  * @stale: the table is out of date for another reason
- * @scanned: when the last scan began
+ * @scanned: when a scan had its last turn in interrupt context
  * @scanning: a scan is under way
+ * @reload: what is away is to be reloaded: the guest has given ITS commands
+ *	since the scan before, or the worker scans
  * @scan_next: INTID where it goes on
  * @scan_gen: its number
  * @poked: when vCPUs that are taken to be out were looked for last
@@ -139,6 +141,7 @@ struct irqhop_vm {
 	bool stale;
 	u64 scanned;
 	bool scanning;
+	bool reload;
 	u32 scan_next;
 	u32 scan_gen;
 	u64 poked;

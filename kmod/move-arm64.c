@@ -17,6 +17,7 @@
 #include <linux/irqchip/arm-gic-v4.h>
 #include <linux/irqdesc.h>
 #include <linux/kvm_host.h>
+#include <linux/mutex.h>
 #include <linux/of.h>
 #include <linux/of_address.h>
 #include <linux/rcuwait.h>
@@ -149,6 +150,9 @@ bool irqhop_arch_vm_has_irqs(struct kvm *kvm)
  *
  * Once KVM has initialised a VM's GIC, it creates no more vCPUs for it.
  *
+ * Context: process. Takes the VM's config_lock, under which KVM sets up the
+ * vPEs, and frees them again if that fails.
+ *
  * Return: 0 or a negative errno.
  */
 int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
@@ -156,6 +160,7 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct irq_data *d;
 
+	guard(mutex)(&kvm->arch.config_lock);
 	if (!irqhop_arch_vm_has_irqs(kvm)) {
 		NL_SET_ERR_MSG(extack, "the VM's interrupt controller is not an in-kernel GICv3");
 		return -EOPNOTSUPP;
@@ -313,16 +318,28 @@ enum irqhop_vcpu_state irqhop_arch_vcpu_classify(struct kvm_vcpu *vcpu,
 }
 
 /*
- * Make a vCPU that waits in WFI look at its interrupts again.
+ * Make a vCPU that waits in WFI look at its interrupts again, as its doorbell
+ * would: kvm_vcpu_check_block() goes by pending_last.
  *
- * KVM_REQ_IRQ_PENDING alone does not end the wait: kvm_vcpu_check_block()
- * asks for an interrupt that it knows of, and a vLPI that was moved is not
- * one. KVM_REQ_UNBLOCK does; to the guest it is a WFI that returned early.
+ * KVM_REQ_UNBLOCK would end the wait as well, but on arm64 nothing else takes
+ * it back. If the vCPU leaves WFI for another reason at the same time, it stays
+ * set, and KVM never enters the guest while a request is pending.
+ *
+ * Making the vPE non-resident writes pending_last too, with the descriptor of
+ * the doorbell locked: afterwards ours stays, before it the GIC says the same.
  */
 static void arch_vcpu_wake(struct kvm_vcpu *vcpu)
 {
+	struct its_vpe *vpe = &vcpu->arch.vgic_cpu.vgic_v3.its_vpe;
+	struct irq_data *d = irq_get_irq_data(vpe->irq);
+	unsigned long flags;
+
+	if (!d)
+		return;
+	raw_spin_lock_irqsave(&irq_data_to_desc(d)->lock, flags);
+	vpe->pending_last = true;
+	raw_spin_unlock_irqrestore(&irq_data_to_desc(d)->lock, flags);
 	kvm_make_request(KVM_REQ_IRQ_PENDING, vcpu);
-	kvm_make_request(KVM_REQ_UNBLOCK, vcpu);
 	rcuwait_wake_up(kvm_arch_vcpu_get_wait(vcpu));
 }
 
@@ -343,6 +360,11 @@ struct vlpi {
 	struct its_vlpi_map map;
 };
 
+static int vlpi_send(struct vlpi *vlpi, struct its_cmd_info *info)
+{
+	return vlpi->data->chip->irq_set_vcpu_affinity(vlpi->data, info);
+}
+
 static int vlpi_command(struct vlpi *vlpi, enum its_vcpu_info_cmd_type type)
 {
 	struct its_cmd_info info = {
@@ -350,7 +372,7 @@ static int vlpi_command(struct vlpi *vlpi, enum its_vcpu_info_cmd_type type)
 		{ .map = &vlpi->map },
 	};
 
-	return vlpi->data->chip->irq_set_vcpu_affinity(vlpi->data, &info);
+	return vlpi_send(vlpi, &info);
 }
 
 /*
@@ -482,6 +504,35 @@ int irqhop_arch_irq_next(struct kvm *kvm, u32 from,
 	}
 	rcu_read_unlock();
 	return ret;
+}
+
+/**
+ * irqhop_arch_irq_reload - have the GIC read an LPI's configuration again
+ * @kvm: the VM
+ * @info: a direct LPI that is not at home, as it was looked at
+ *
+ * KVM carries out a guest's INVALL by writing the configuration of each LPI
+ * and then invalidating the vPE of their home, which is not where this one is.
+ * So the guest would have enabled it in vain.
+ *
+ * Context: as irqhop_arch_irq_move().
+ */
+void irqhop_arch_irq_reload(struct kvm *kvm, const struct irqhop_arch_irq *info)
+{
+	struct vlpi vlpi;
+	unsigned long flags;
+
+	rcu_read_lock();
+	if (!vlpi_lock(&vlpi, kvm, info->host_irq, info->intid, &flags)) {
+		struct its_cmd_info cmd = {
+			.cmd_type = PROP_UPDATE_AND_INV_VLPI,
+			{ .config = vlpi.map.properties },
+		};
+
+		vlpi_send(&vlpi, &cmd);
+		vlpi_unlock(&vlpi, flags);
+	}
+	rcu_read_unlock();
 }
 
 /**

@@ -61,6 +61,8 @@ int irqhop_arch_irq_look(struct kvm *kvm, u32 intid,
 			 struct irqhop_arch_irq *info);
 int irqhop_arch_irq_next(struct kvm *kvm, u32 from,
 			 struct irqhop_arch_irq *info);
+void irqhop_arch_irq_reload(struct kvm *kvm,
+			    const struct irqhop_arch_irq *info);
 int irqhop_arch_irq_move(struct kvm *kvm, const struct irqhop_arch_irq *info,
 			 struct kvm_vcpu *to, u64 *cost);
 

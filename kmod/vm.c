@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -21,7 +22,10 @@
 #define VM_IRQS_MOST	16384
 /* LPIs looked at in one turn under the VM's lock. */
 #define VM_LOOKS	256
-/* Scans in interrupt context begin no sooner than this after the last one. */
+/*
+ * Turns of a scan in interrupt context are at least this far apart: it is the
+ * guest that brings them about, and that says how many LPIs there are.
+ */
 #define VM_SCAN_GAP	(2 * NSEC_PER_MSEC)
 /* So often a candidate may turn out to be gone before we give up. */
 #define VM_TRIES	8
@@ -140,24 +144,42 @@ static void vm_irq_found(struct irqhop_vm *vm,
 
 static void vm_scan_begin(struct irqhop_vm *vm)
 {
-	vm->mark = irqhop_arch_vm_mark(&vm->arch);
+	u64 mark = irqhop_arch_vm_mark(&vm->arch);
+
+	/* One that is cut short has not reloaded everything yet. */
+	vm->reload = mark != vm->mark || (vm->reload && vm->scanning);
+	vm->mark = mark;
 	vm->stale = false;
-	vm->scanned = sched_clock();
 	vm->scanning = true;
 	vm->scan_next = IRQHOP_LPI_FIRST;
 	vm->scan_gen++;
 }
 
-/* Go on with a scan, for so many LPIs. */
+/* One that is away may have missed an INVALL. */
+static void vm_irq_reload(struct irqhop_vm *vm,
+			  const struct irqhop_arch_irq *info)
+{
+	u64 start = sched_clock();
+
+	irqhop_arch_irq_reload(vm->kvm, info);
+	if (sched_clock() - start > VM_COST_LIMIT)
+		vm_break(vm, "the ITS does not answer");
+}
+
+/* Go on with a scan, for so many looks; a reload takes as long as four. */
 static void vm_scan_some(struct irqhop_vm *vm, unsigned int looks)
 {
 	struct irqhop_arch_irq info;
 	u16 i;
 
-	while (looks--) {
+	for (; looks && !vm->closing; looks--) {
 		if (irqhop_arch_irq_next(vm->kvm, vm->scan_next, &info)) {
 			vm->scanning = false;
 			break;
+		}
+		if (vm->reload && info.direct && info.home != info.target) {
+			vm_irq_reload(vm, &info);
+			looks -= min(looks - 1, 3U);
 		}
 		vm_irq_found(vm, &info);
 		vm->scan_next = info.intid + 1;
@@ -172,6 +194,23 @@ static void vm_scan_some(struct irqhop_vm *vm, unsigned int looks)
 		vm->room_asked = true;
 		vm_work_soon(0);
 	}
+}
+
+/* In interrupt context: scan on, if there is reason to and it is time to. */
+static void vm_scan_turn(struct irqhop_vm *vm)
+{
+	u64 now;
+
+	if (!vm->scanning && !vm->stale &&
+	    irqhop_arch_vm_mark(&vm->arch) == vm->mark)
+		return;
+	now = sched_clock();
+	if (now - vm->scanned < VM_SCAN_GAP)
+		return;
+	vm->scanned = now;
+	if (!vm->scanning)
+		vm_scan_begin(vm);
+	vm_scan_some(vm, VM_LOOKS);
 }
 
 /* One that we take to be out, and that KVM runs? Have its pCPU say so. */
@@ -261,6 +300,12 @@ static bool vm_irq_handle(struct irqhop_vm *vm, u16 i)
 		return false;
 	}
 	irqhop_engine_irq_seen(e, i, info.home, info.target);
+	/*
+	 * Its target may be back since it was found to be out, on another pCPU,
+	 * and about to handle this very interrupt: then it keeps it.
+	 */
+	if (info.target != IRQHOP_NONE)
+		vm_vcpu_sync(vm, &vm->vcpu[info.target]);
 
 	for (tries = 0; tries < VM_TRIES; tries++) {
 		d = irqhop_engine_decide(e, i);
@@ -308,12 +353,7 @@ static bool vm_run(struct irqhop_vm *vm)
 	unsigned int moves = max(READ_ONCE(irqhop_max_moves), 1U);
 	unsigned int looks = VM_LOOKS;
 
-	if (!vm->scanning &&
-	    (vm->stale || irqhop_arch_vm_mark(&vm->arch) != vm->mark) &&
-	    sched_clock() - vm->scanned > VM_SCAN_GAP)
-		vm_scan_begin(vm);
-	if (vm->scanning)
-		vm_scan_some(vm, looks);
+	vm_scan_turn(vm);
 	while (e->nr_todo && !vm->closing) {
 		if (!moves || !looks) {
 			vm->stats.held_back += e->nr_todo;
@@ -323,7 +363,7 @@ static bool vm_run(struct irqhop_vm *vm)
 		if (vm_irq_handle(vm, irqhop_engine_todo_pop(e)))
 			moves--;
 	}
-	return vm->scanning && !vm->closing;
+	return false;
 }
 
 /**
@@ -371,10 +411,24 @@ static void vm_run_all(struct irqhop_vm *vm)
 static void vm_scan_all(struct irqhop_vm *vm)
 {
 	unsigned long flags;
+	bool more;
+	u32 gen;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	vm_scan_begin(vm);
+	/* A guest may also invalidate by GICR_INVALLR, and that leaves no mark. */
+	vm->reload = true;
+	gen = vm->scan_gen;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	do {
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		/* An event may finish this scan, and begin another. */
+		more = vm->scanning && vm->scan_gen == gen && !vm->closing;
+		if (more)
+			vm_scan_some(vm, VM_LOOKS);
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		cond_resched();
+	} while (more);
 	vm_run_all(vm);
 }
 
@@ -416,7 +470,8 @@ static int vm_room(struct irqhop_vm *vm, u16 max_irqs)
 
 /*
  * Every LPI of the VM home, whatever our table says of it, and checked by
- * getting it from the driver. Nobody else moves any: the VM is closing.
+ * getting it from the driver. Nobody moves any away meanwhile: the VM is
+ * closing, or its policy is "home".
  * Return: how many are not.
  */
 static unsigned int vm_home_all(struct irqhop_vm *vm)
@@ -592,6 +647,72 @@ static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus,
 	return vm;
 }
 
+/* Change the policy of a VM that is enabled. Return: 0 or a negative errno. */
+static int vm_change(struct irqhop_vm *vm, const struct irqhop_policy *policy,
+		     struct netlink_ext_ack *extack)
+{
+	if (READ_ONCE(vm->broken)) {
+		NL_SET_ERR_MSG(extack, "irqhop is letting go of this VM, see the log");
+		return -EBUSY;
+	}
+	if (!policy) {
+		NL_SET_ERR_MSG(extack, "irqhop is enabled for this VM already");
+		return -EEXIST;
+	}
+	if (policy->flags & IRQHOP_POLICY_HOME) {
+		vm_drain(vm);
+		vm_home_all(vm);
+		vm_scan_all(vm);
+	} else {
+		vm_policy_set(vm, policy);
+	}
+	return 0;
+}
+
+/* Enable a VM that is not. Return: 0 or a negative errno. */
+static int vm_open(struct kvm *kvm, const struct irqhop_policy *policy,
+		   struct netlink_ext_ack *extack)
+{
+	struct irqhop_vm *vm;
+	int nr, ret;
+
+	ret = irqhop_arch_vm_check(kvm, extack);
+	if (ret)
+		return ret;
+	nr = atomic_read(&kvm->online_vcpus);
+	if (nr < 1 || nr > IRQHOP_MAX_VCPUS) {
+		NL_SET_ERR_MSG_FMT(extack, "%d vCPUs: only 1 to %d are supported",
+				   nr, IRQHOP_MAX_VCPUS);
+		return -EOPNOTSUPP;
+	}
+	vm = vm_alloc(kvm, nr, policy ?: irqhop_policy_get(0));
+	if (!vm) {
+		NL_SET_ERR_MSG(extack, "out of memory");
+		return -ENOMEM;
+	}
+	if (!kvm_get_kvm_safe(kvm)) {
+		NL_SET_ERR_MSG(extack, "the VM is being destroyed");
+		vm_free(vm);
+		return -ENOENT;
+	}
+	if (list_empty(&irqhop_vms)) {
+		ret = irqhop_watch_start();
+		if (ret) {
+			NL_SET_ERR_MSG(extack, "the scheduler's tracepoints cannot be used");
+			/* Not the last reference: the caller has one. */
+			kvm_put_kvm(kvm);
+			vm_free(vm);
+			return ret;
+		}
+		vm_work_soon(1000);
+	}
+	list_add_tail_rcu(&vm->node, &irqhop_vms);
+	irqhop_watch_vm_add(vm);
+	vm_vcpus_first(vm);
+	vm_scan_all(vm);
+	return 0;
+}
+
 /**
  * irqhop_vm_enable - enable a VM, or change its policy
  * @kvm: KVM's; the caller keeps it alive for the time of the call
@@ -606,67 +727,12 @@ int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
 		     struct netlink_ext_ack *extack)
 {
 	struct irqhop_vm *vm;
-	int nr, ret;
+	int ret;
 
 	mutex_lock(&irqhop_mutex);
 	vm = irqhop_vm_find(kvm);
-	if (vm) {
-		ret = 0;
-		if (!policy) {
-			NL_SET_ERR_MSG(extack, "irqhop is enabled for this VM already");
-			ret = -EEXIST;
-		} else if (policy->flags & IRQHOP_POLICY_HOME) {
-			vm_drain(vm);
-			vm_home_all(vm);
-			vm_scan_all(vm);
-		} else {
-			vm_policy_set(vm, policy);
-		}
-		goto out;
-	}
-
-	ret = irqhop_arch_vm_check(kvm, extack);
-	if (ret)
-		goto out;
-	nr = atomic_read(&kvm->online_vcpus);
-	if (nr < 1 || nr > IRQHOP_MAX_VCPUS) {
-		NL_SET_ERR_MSG_FMT(extack, "%d vCPUs: only 1 to %d are supported",
-				   nr, IRQHOP_MAX_VCPUS);
-		ret = -EOPNOTSUPP;
-		goto out;
-	}
-	ret = -ENOMEM;
-	vm = vm_alloc(kvm, nr, policy ?: irqhop_policy_get(0));
-	if (!vm) {
-		NL_SET_ERR_MSG(extack, "out of memory");
-		goto out;
-	}
-	if (!kvm_get_kvm_safe(kvm)) {
-		NL_SET_ERR_MSG(extack, "the VM is being destroyed");
-		ret = -ENOENT;
-		goto out_free;
-	}
-	if (list_empty(&irqhop_vms)) {
-		ret = irqhop_watch_start();
-		if (ret) {
-			NL_SET_ERR_MSG(extack, "the scheduler's tracepoints cannot be used");
-			goto out_put;
-		}
-		vm_work_soon(1000);
-	}
-	list_add_tail_rcu(&vm->node, &irqhop_vms);
-	irqhop_watch_vm_add(vm);
-	vm_vcpus_first(vm);
-	vm_scan_all(vm);
-	ret = 0;
-	goto out;
-
-out_put:
-	/* The caller's reference keeps this from being the last one. */
-	kvm_put_kvm(kvm);
-out_free:
-	vm_free(vm);
-out:
+	ret = vm ? vm_change(vm, policy, extack) :
+		   vm_open(kvm, policy, extack);
 	mutex_unlock(&irqhop_mutex);
 	return ret;
 }
@@ -732,8 +798,9 @@ u32 irqhop_vm_vcpu_state(struct irqhop_vcpu *v)
  * irqhop_vm_task_exit - a thread ends
  * @p: the thread
  *
- * If it was a VMM's, its files are about to be closed: have the worker see
- * soon whether the VM is still in use.
+ * If it was a VMM's last one, the files are about to be closed: have the worker
+ * see soon whether the VM is still in use. (Not at the end of any thread: a VMM
+ * that starts and ends them all the time would put the worker off for ever.)
  *
  * Context: process, preemption off.
  */
@@ -741,6 +808,8 @@ void irqhop_vm_task_exit(struct task_struct *p)
 {
 	struct irqhop_vm *vm;
 
+	if (atomic_read(&p->signal->live))
+		return;
 	rcu_read_lock();
 	list_for_each_entry_rcu(vm, &irqhop_vms, node) {
 		if (vm->pid != p->tgid && vm->pid != p->pid)

@@ -165,10 +165,17 @@ static struct irqhop_vcpu *watch_find_user(struct watch_pcpu *pc,
 	return v;
 }
 
-static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempted,
+/*
+ * KVM gives way with schedule() in state TASK_RUNNING where it finds
+ * need_resched() on its way into the guest: that is a preemption as much as
+ * one that says so.
+ */
+static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempt,
 				       struct task_struct *prev,
-				       struct task_struct *next)
+				       struct task_struct *next,
+				       unsigned int prev_state)
 {
+	bool preempted = preempt || prev_state == TASK_RUNNING;
 	struct irqhop_vcpu *v = pc->running;
 
 	/*
@@ -193,9 +200,8 @@ static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempted,
 /*
  * The probe. Context: under the run-queue lock, interrupts off.
  *
- * KVM gives way with schedule() in state TASK_RUNNING where it finds
- * need_resched() on its way into the guest: that is a preemption as much as
- * one that says so.
+ * It runs at every switch on the host, nearly always for nothing: the pointers
+ * are or-ed to get by with two branches.
  */
 static void watch_sched_switch(void *data, bool preempt,
 			       struct task_struct *prev,
@@ -203,13 +209,13 @@ static void watch_sched_switch(void *data, bool preempt,
 			       unsigned int prev_state)
 {
 	struct watch_pcpu *pc = this_cpu_ptr(&watch_pcpus);
+	unsigned long any = (unsigned long)pc->running |
+			    (unsigned long)prev->preempt_notifiers.first |
+			    (unsigned long)next->preempt_notifiers.first;
 
-	if (likely(!pc->running && hlist_empty(&prev->preempt_notifiers) &&
-		   hlist_empty(&next->preempt_notifiers) &&
-		   next != pc->user_task))
+	if (likely(!any && next != pc->user_task))
 		return;
-	watch_switch_slow(pc, preempt || prev_state == TASK_RUNNING, prev,
-			  next);
+	watch_switch_slow(pc, preempt, prev, next, prev_state);
 }
 
 /* The probe on sched_process_exit. Context: process, preemption off. */
@@ -447,8 +453,13 @@ void irqhop_watch_exit(void)
 {
 	int cpu;
 
-	/* Calls arrive in the order in which they were queued. */
+	/*
+	 * A pCPU that has taken this call has taken @look too, but may be about
+	 * to run it: asynchronous calls come after those that are waited for,
+	 * with interrupts off all the time.
+	 */
 	on_each_cpu(watch_nop, NULL, 1);
+	synchronize_rcu();
 	for_each_possible_cpu(cpu)
 		irq_work_sync(&per_cpu_ptr(&watch_pcpus, cpu)->work);
 }

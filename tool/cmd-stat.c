@@ -53,6 +53,7 @@ static void name_print(pid_t pid)
 static void raw_print(const struct report *report)
 {
 	const struct stat_vm *stat = &report->stat;
+	unsigned int i;
 
 	printf("pid=%d\nname=", report->pid);
 	name_print(report->pid);
@@ -67,6 +68,11 @@ static void raw_print(const struct report *report)
 	printf("cost_max_ns=%" PRIu64 "\n", stat->cost_max);
 	printf("cost_sum_ns=%" PRIu64 "\n", stat->cost_sum);
 	printf("cost_median_ns=%" PRIu64 "\n", stat_median(stat));
+	/* For whoever adds up several VMs or intervals: medians do not add. */
+	printf("cost_hist=");
+	for (i = 0; i < IRQHOP_COST_BUCKETS; i++)
+		printf("%s%" PRIu64, i ? "," : "", stat->cost_hist[i]);
+	putchar('\n');
 }
 
 static void head_print(struct watch *watch)

@@ -18,19 +18,28 @@ which leaves submission on one side and completion on the other.  What the
 choice is worth can be seen from oracle_mean_range_us, the mean for the
 shares 0 and 1.
 
-The second wait, for work whose task sits on one vCPU (reader_vcpu):
+The second wait, for work whose task sits on one vCPU (reader_vcpu): from
+its send on, the operation also needs that vCPU, for as long as it takes
+alone.  It submits, takes the task's wake-up and goes back to user space
+there, and each of these can be cut off by a preemption.
 
-    second  = from (arrival + wait) until the reader's own vCPU runs
+    own_off     = the time that the reader's vCPU is off its pCPU until it
+                  has run for `alone` since the send
+    with second = alone + max(wait, own_off)
+    second      = with second - oracle
 
-An operation isn't complete until its task runs again, and no redirect of
-interrupts changes that, so it is no part of the oracle and is kept apart.
+No redirect of interrupts changes own_off, so it is no part of the oracle and
+is kept apart.  It overlaps the interrupt's wait, hence the maximum and not
+the sum.  Right to within `alone`: where in its own time the operation waits
+for the device isn't known, and the interrupt and the switch that end a
+vCPU's turn count as run.  An operation that was nearly done by that reckoning
+when its vCPU left is therefore missed.  slow looks at what really was.
 
 What this leaves out.  A vCPU that is preempted while it still submits makes
-the true arrival later than `arrival`; time after the interrupt may be
-preempted too; both make the oracle too fast, so it stays a limit.  A halted
-vCPU could be woken at once, but it counts as not running here; the lab
-keeps all vCPUs busy.  Operations faster than the median of alone may beat
-the oracle by that much.
+the true arrival later than `arrival`.  That makes the oracle too fast, so it
+stays a limit.  A halted vCPU could be woken at once, but it counts as not
+running here; the lab keeps all vCPUs busy.  Operations faster than the median
+of alone may beat the oracle by that much.
 
 An interval is [start, end): at `end` the vCPU no longer runs.  Outside the
 scheduler's record nothing is known: such operations are counted as unknown
@@ -72,6 +81,35 @@ class Timeline:
             return self.starts[after] - time
         return None
 
+    def off(self, time, need):
+        """How long they are off, from `time` until they have run for `need`.
+
+        None if that is not known.
+        """
+        if time < self.first:
+            return None
+        off = 0
+        for index in range(max(0, bisect_right(self.starts, time) - 1),
+                           len(self.starts)):
+            start, end = max(self.starts[index], time), self.ends[index]
+            if end <= time:
+                continue
+            off += start - time
+            if end - start >= need:
+                return off
+            need -= end - start
+            time = end
+        return None
+
+    def away(self, start, end):
+        """How long they are off between two moments."""
+        off = max(0, end - start)
+        for index in range(max(0, bisect_right(self.starts, start) - 1),
+                           bisect_right(self.starts, end)):
+            off -= max(0, min(self.ends[index], end)
+                       - max(self.starts[index], start))
+        return off
+
 
 @dataclass
 class Oracle:
@@ -93,16 +131,22 @@ class Oracle:
         ordered = sorted(self.latencies) if known else []
         both = (self.second is not None
                 and self.usable(self.unknown + self.second_unknown))
+        ordered_both = sorted(self.with_second) if both else []
         return {
             "oracle_mean_us": stats.us(stats.mean(ordered)),
-            "oracle_p99_us": stats.us(stats.percentile(ordered, 99)
-                                      if ordered else None),
+            "oracle_p99_us": _p99(ordered),
+            "oracle_max_us": stats.us(ordered[-1] if ordered else None),
             "oracle_unknown": self.unknown,
             "second_wait_mean_us": stats.us(
                 stats.mean(self.second) if both else None),
             "oracle_with_second_wait_mean_us": stats.us(
-                stats.mean(self.with_second) if both else None),
+                stats.mean(ordered_both)),
+            "oracle_with_second_wait_p99_us": _p99(ordered_both),
         }
+
+
+def _p99(ordered):
+    return stats.us(stats.percentile(ordered, 99) if ordered else None)
 
 
 def timelines(cell):
@@ -130,12 +174,12 @@ def consult(cell, alone_ns, share):
         out.latencies.append(alone_ns + wait)
         if reader is None:
             continue
-        second = reader.wait(arrival + wait)
-        if second is None:
+        own_off = reader.off(send, alone_ns)
+        if own_off is None:
             out.second_unknown += 1
             continue
-        out.second.append(second)
-        out.with_second.append(alone_ns + wait + second)
+        out.second.append(max(0, own_off - wait))
+        out.with_second.append(alone_ns + max(wait, own_off))
     return out
 
 

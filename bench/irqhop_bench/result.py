@@ -20,7 +20,7 @@ queue, where the counts must be equal): handler runs beyond MSIs sent and
 resends that the guest counted ("resends" in cell.json, if the runner has it).
 """
 
-from . import oracle, penalty, stats
+from . import oracle, penalty, slow, stats
 from .raw import VERSIONS, alone_key
 
 SCHEMA = "irqhop-result/1"
@@ -102,6 +102,7 @@ def cell_entry(key, cells, alone_ns, share):
     out.update(stats.summary([ns for c in cells for ns in c.latencies]))
     out.update(oracle.pool(oracles).summary())
     out["oracle_mean_range_us"] = oracle.mean_range_us(cells, alone_ns)
+    out["slow"] = slow.entry(cells, alone_ns, share)
     out["rounds"] = [
         {"round": cell.round, **stats.summary(cell.latencies),
          **one.summary()} for cell, one in zip(cells, oracles)]

@@ -89,10 +89,14 @@ def _check_sums(result):
         _fail("direct", "the counts by vCPU do not add up")
 
 
-def _check_order(where, cell):
+def _check_cell(where, cell):
     order = [cell[k] for k in ("p50_us", "p90_us", "p99_us", "max_us")]
     if order != sorted(order) or cell["mean_us"] > cell["max_us"]:
         _fail(where, "percentiles, mean and maximum are not in order")
+    slow = cell.get("slow")
+    if slow and sum(slow[k] for k in ("stranded", "interrupt", "task",
+                                      "unexplained")) != slow["count"]:
+        _fail(where, "the slow operations do not add up")
 
 
 def validate(result):
@@ -102,7 +106,7 @@ def validate(result):
     _check_sums(result)
     keys = set()
     for index, cell in enumerate(result["cells"]):
-        _check_order("cells[%d]" % index, cell)
+        _check_cell("cells[%d]" % index, cell)
         key = (cell["work"], cell["overcommit"], cell["condition"])
         if key in keys:
             _fail("cells[%d]" % index, "a second cell %s-%d-%s" % key)

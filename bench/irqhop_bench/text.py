@@ -7,11 +7,15 @@ unfavourable case; nothing here claims what the data does not show.
 
 import textwrap
 
+from .slow import CAUSES
+
 WIDTH = 100
 # What counts as worse than off: less than this is not told from noise.
 WORSE = 0.05
 # Shares by rounds and over all pooled that differ by more: say both on top.
 DISAGREE = 0.1
+# A smaller share of the p99 removed: say on top what stands behind it.
+EXPLAIN = 0.9
 FIGURES = ("p50_us", "p90_us", "p99_us", "max_us", "mean_us")
 
 
@@ -125,6 +129,28 @@ def _says_shares(work, pairs):
         work, "; ".join(parts))
 
 
+_BEHIND = {
+    "task": "%d of these waited for the vCPU of their own task",
+    "stranded": "%d of these waited because no vCPU of the VM ran",
+    "interrupt": "%d of these may have waited for an interrupt on a preempted "
+                 "vCPU",
+    "unexplained": "%d unexplained",
+}
+
+
+def _says_behind(off, on):
+    """What stands behind a p99 of which little was removed."""
+    found = on["slow"]
+    parts = ["%s at %d, behind the p99: %d operation%s of %d over %s us with "
+             "irqhop on (off: %d)" % (
+                 on["work"], on["overcommit"], found["count"],
+                 "" if found["count"] == 1 else "s", on["n"],
+                 number(found["over_us"], 0), off["slow"]["count"])]
+    parts += [words % found[cause] for cause, words in _BEHIND.items()
+              if found[cause]]
+    return "; ".join(parts) + "."
+
+
 def _says_faults(result):
     worse = worse_figures(result)
     unknown = result["msis_unknown"]
@@ -140,7 +166,7 @@ def _says_faults(result):
 
 
 def summary(result):
-    """Three to five sentences: what was seen."""
+    """A few sentences: what was seen."""
     index = _index(result)
     says = []
     for work in _works(result):
@@ -148,6 +174,9 @@ def summary(result):
         if pairs:
             says.append(_says_means(work, pairs, index))
             says.append(_says_shares(work, pairs))
+            says += [_says_behind(off, on) for off, on, entry in pairs
+                     if entry["p99_removed"] is not None
+                     and entry["p99_removed"] < EXPLAIN]
     if not says:
         says.append("No work was measured both with irqhop on and off: "
                     "nothing can be said about what it does.")
@@ -169,17 +198,18 @@ def _latency_table(cells):
     # A work whose task sits nowhere has no second wait: no empty columns.
     second = any(c.get("second_wait_mean_us") is not None for c in cells)
     header = ["oc", "cond", "n", "p50", "p90", "p99", "max", "mean",
-              "oracle"]
+              "oracle", "its p99"]
     if second:
-        header += ["2nd wait", "oracle+2nd"]
+        header += ["2nd wait", "oracle+2nd", "its p99"]
     rows = []
     for c in cells:
         row = [c["overcommit"], c["condition"], c["n"],
                *(number(c[figure]) for figure in FIGURES),
-               number(c["oracle_mean_us"])]
+               number(c["oracle_mean_us"]), number(c["oracle_p99_us"])]
         if second:
             row += [number(c["second_wait_mean_us"]),
-                    number(c["oracle_with_second_wait_mean_us"])]
+                    number(c["oracle_with_second_wait_mean_us"]),
+                    number(c["oracle_with_second_wait_p99_us"])]
         rows.append(row)
     return table(header, rows, left=2)
 
@@ -195,17 +225,22 @@ def _latency_notes(result):
         "of all rounds together.",
         "oracle: mean, had every interrupt been taken the instant any "
         "eligible vCPU ran (same send times, same schedule): the limit of "
-        "any redirect. The fixed part is the median of alone; assumed "
-        "to lie before the interrupt: %s of it (not measured%s)." % (
+        "any redirect. its p99: that of the column before. The fixed part "
+        "is the median of alone; assumed to lie before the interrupt: %s of "
+        "it (not measured%s)." % (
             shares, "; any other share moves an oracle mean by %s us at "
             "most" % number(max(b - a for a, b in spans)) if spans else ""),
     ]
     if any(c.get("second_wait_mean_us") is not None
            for c in result["cells"]):
         text.append(
-            "2nd wait: mean, from the moment the oracle takes the interrupt "
-            "until the task's own vCPU runs; no redirect changes it, and it "
-            "is not in the oracle. oracle+2nd: both together.")
+            "2nd wait: mean, what an operation waits for its own task's vCPU "
+            "beyond its wait for the interrupt: alone's median of that vCPU's "
+            "time has to pass from the send on, before or after the "
+            "interrupt. No redirect changes it, and it is not in the oracle. "
+            "oracle+2nd: both together, right to within alone's median: an "
+            "operation that takes longer is missed if its vCPU leaves late, "
+            "so at the p99 it may lie far too low.")
     if unknown:
         text.append("%d operations lie outside the scheduler's record: they "
                     "are in the latencies, not in the oracle." % unknown)
@@ -271,6 +306,40 @@ def _why(entry):
             lines += wrap("%s: not given by %d of %d rounds, left out" % (
                 what, missing, len(shares)), "  ", "")
     return lines
+
+
+def slow(result):
+    lines = heading("Where the slow operations waited")
+    header = ["work", "oc", "cond", "n", "slow", "stranded", "interrupt",
+              "task", "unexplained"]
+    rows = [[c["work"], c["overcommit"], c["condition"], c["n"],
+             c["slow"]["count"], *(_of_slow(c, cause) for cause in CAUSES)]
+            for c in result["cells"]
+            if c["condition"] in ("off", "on") or c["slow"]["count"]]
+    lines += table(header, rows, left=3)
+    over = ", ".join("%s %s us" % (work, number(us, 0)) for work, us in {
+        c["work"]: c["slow"]["over_us"] for c in result["cells"]}.items())
+    text = [
+        "slow: operations over 1 ms and over five times alone's median (%s); "
+        "beside it, in per cent of them, the wait that makes up half of "
+        "their latency or more, by the scheduler's record." % over,
+        "stranded: no vCPU of the VM ran when the interrupt came. interrupt: "
+        "its home was off its pCPU, though another vCPU ran; with what its "
+        "task had to wait because it was late. With irqhop on a suspicion: "
+        "the record does not say where the interrupt pointed.",
+        "task: the vCPU of the operation's own task was off its pCPU (nvme "
+        "only: no task of the guest is known for ping); no redirect changes "
+        "that. unexplained: none of these.",
+    ]
+    return lines + [line for one in text for line in wrap(one, "  ", "")]
+
+
+def _of_slow(cell, cause):
+    """A cause's share of the slow operations, in per cent."""
+    slow_ops = cell["slow"]
+    if not slow_ops["count"]:
+        return "-"
+    return number(100 * slow_ops[cause] / slow_ops["count"])
 
 
 def worse(result):
@@ -393,7 +462,7 @@ def conditions(result):
 def render(result):
     """The whole report."""
     lines = ["irqhop: report (emulated, virtual time)", ""]
-    for part in (summary, latencies, penalties, worse, hops, interrupts,
+    for part in (summary, latencies, penalties, slow, worse, hops, interrupts,
                  warnings, conditions):
         lines += part(result)
     return "\n".join(lines) + "\n"

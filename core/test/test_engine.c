@@ -301,6 +301,44 @@ static void test_never_to_one_with_lpis_disabled(void **state)
 	expect(i, IRQHOP_HOP, 2);
 }
 
+/* A home in WFI is woken rather than left to wait for its next timer. */
+static void test_nobody_runs_but_home_is_halted(void **state)
+{
+	static const enum irqhop_vcpu_state out[] = { P, B, U, O };
+	size_t k;
+	u16 i;
+
+	(void)state;
+	for (k = 0; k < sizeof(out) / sizeof(out[0]); k++) {
+		struct irqhop_decision d;
+
+		start(3, 4, "recent");
+		set(0, H);
+		set(1, out[k]);
+		set(2, H);
+		i = irqhop_engine_irq_add(&e, 0, 1);
+		d = irqhop_engine_decide(&e, i);
+		assert_int_equal(d.action, IRQHOP_RETURN);
+		assert_int_equal(d.target, 0);
+		assert_false(d.must_run);
+		assert_int_equal(settle(), 1);
+		expect_stay(i);
+
+		/* Stranded first, and then its home halts. */
+		start(3, 4, "recent");
+		set(0, B);
+		set(1, out[k]);
+		set(2, H);
+		i = irqhop_engine_irq_add(&e, 0, 1);
+		assert_int_equal(settle(), 0);
+		assert_int_equal(e.nr_stranded, 1);
+		set(0, H);
+		assert_int_equal(settle(), 1);
+		assert_int_equal(e.irq[i].target, 0);
+		assert_int_equal(e.nr_stranded, 0);
+	}
+}
+
 static void test_in_handler_keeps(void **state)
 {
 	static const enum irqhop_vcpu_state out[] = { P, B, U };
@@ -800,6 +838,7 @@ static void look(u16 i)
 		return;
 	case IRQHOP_STRAND:
 		assert_int_equal(e.running, IRQHOP_NONE);
+		assert_int_not_equal(e.vcpu[irq->home].state, H);
 		assert_false(home_only);
 		if (irqhop_engine_quiet(&e))
 			assert_int_equal(irq->home, irq->target);
@@ -812,7 +851,10 @@ static void look(u16 i)
 		break;
 	case IRQHOP_RETURN:
 		assert_int_equal(d.target, irq->home);
-		assert_true(d.must_run || home_only || irqhop_engine_quiet(&e));
+		assert_true(d.must_run || home_only ||
+			    irqhop_engine_quiet(&e) ||
+			    (e.running == IRQHOP_NONE &&
+			     e.vcpu[d.target].state == H));
 		break;
 	}
 	if (d.must_run)
@@ -925,6 +967,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_each_way_out, teardown),
 		cmocka_unit_test_teardown(test_never_to_one_that_is_not_running, teardown),
 		cmocka_unit_test_teardown(test_never_to_one_with_lpis_disabled, teardown),
+		cmocka_unit_test_teardown(test_nobody_runs_but_home_is_halted, teardown),
 		cmocka_unit_test_teardown(test_in_handler_keeps, teardown),
 		cmocka_unit_test_teardown(test_in_handler_only_when_out, teardown),
 		cmocka_unit_test_teardown(test_leaving_is_not_a_target_and_keeps, teardown),

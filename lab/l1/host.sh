@@ -62,6 +62,9 @@ guest_start()
 {
 	name=$1 vcpus=$2
 	shift 2
+	# What an earlier guest of that name said is not to be taken for this
+	# one's.
+	rm -rf "/run/$name"
 	mkdir -p "/run/$name"
 	devices=
 	for device in "$@"; do

@@ -430,6 +430,8 @@ disable 106 -" "$fake" disable --all
 
 fake_stat()
 {
+	# As the fake has it: all moves but one in one bucket, that one in the last.
+	hist=0,0,0,99$(printf ',0%.0s' {1..251}),1
 	FAKE_ENABLED=101:recent run "$fake" stat web --raw
 	out_is "stat --raw" "\
 pid=101
@@ -444,7 +446,8 @@ held_back=6
 preemptions=1099511627776
 cost_max_ns=20000
 cost_sum_ns=20000
-cost_median_ns=224"
+cost_median_ns=224
+cost_hist=$hist"
 	FAKE_ENABLED="101:recent 102:home" run "$fake" stat -r
 	grep -E '^(pid|name|$)' "$tmp/out" >"$tmp/some"
 	mv "$tmp/some" "$tmp/out"

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""make test: run every suite, show what it says, and add up.
+
+A suite is a command and how its own count is read from what it prints. One
+that ends badly without having counted a failure counts as one.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+
+# name, command, pattern of each single result: group 1 passed, 2 failed,
+# 3 skipped; each may be a count or just be there.
+SUITES = [
+    ("core: the engine, under ASan and UBSan",
+     "make -s -C core/test run BUILD={build}/core-test",
+     r"PASSED  \] (\d+) test|FAILED  \] (\d+) test|SKIPPED \] (\d+) test"),
+    ("tool: units, and end to end without a module",
+     "make -s -C tool test BUILD={build}/tool",
+     r"(?m)PASSED  \] (\d+) test|FAILED  \] (\d+) test"
+     r"|^ok \d+[^#\n]*# (SKIP)|^(?:ok (?P<ok>\d+))|^(?:not ok (?P<no>\d+))"),
+    ("bench: percentiles, oracle, report",
+     "/usr/bin/python3 -m unittest discover -v -s bench 2>&1",
+     r"(?m) \.\.\. (ok)$| \.\.\. (FAIL|ERROR)$| \.\.\. (skipped)"),
+    ("lab: module, tool, guest and devices in the emulated host",
+     "/usr/bin/python3 lab/test/run.py --build {build} --logs {build}/test",
+     r"(?m)^(ok) |^(not ok) |^(skip) "),
+]
+
+
+def count(found):
+    """A group's worth: its number, or one for a word, or none."""
+    if found is None:
+        return 0
+    return int(found) if found.isdigit() else 1
+
+
+def tally(pattern, output):
+    """(passed, failed, skipped) by a suite's own lines."""
+    total = [0, 0, 0]
+    for match in re.finditer(pattern, output):
+        groups = match.groupdict()
+        for index, value in enumerate(match.groups()[:3]):
+            if value not in groups.values():
+                total[index] += count(value)
+        # TAP numbers its lines: each is one.
+        total[0] += groups.get("ok") is not None
+        total[1] += groups.get("no") is not None
+    return total
+
+
+def run(command):
+    """Run a suite and show its output as it comes; return status, output."""
+    output = []
+    with subprocess.Popen(command, shell=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True,
+                          errors="replace") as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            output.append(line)
+    return process.returncode, "".join(output)
+
+
+def main():
+    """Run the suites whose name begins with one of the arguments, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("suite", nargs="*")
+    args = parser.parse_args()
+    chosen = [suite for suite in SUITES if not args.suite or
+              suite[0].split(":")[0] in args.suite]
+    total, lines = [0, 0, 0], []
+    for name, command, pattern in chosen:
+        print(f"== {name}", flush=True)
+        begun = time.monotonic()
+        status, output = run(command.format(build=args.build))
+        passed, failed, skipped = tally(pattern, output)
+        if status and not failed:
+            failed = 1
+        if not passed and not failed:
+            # A suite that ran nothing shows nothing.
+            failed = 1
+        total = [a + b for a, b in zip(total, (passed, failed, skipped))]
+        lines.append(f"{name}: {passed} passed, {failed} failed, {skipped} "
+                     f"skipped, {time.monotonic() - begun:.0f} s")
+    print("==")
+    print("\n".join(lines))
+    tail = f", {total[2]} skipped" if total[2] else ""
+    print(f"{total[0]} passed, {total[1]} failed{tail}")
+    return 1 if total[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
