@@ -54,6 +54,7 @@ class Lab:
         if sorted(self.vcpu_of.values()) != list(range(VCPUS)):
             raise LabError(f"vCPU threads not found: {self.vcpu_of}")
         self.guest_offset = self._guest_offset()
+        self.enabled_ns = 0
 
     def _guest_offset(self):
         """How far the guest's counter is behind the host's, in ticks."""
@@ -99,7 +100,9 @@ echo >kprobe_events; echo >trace
         if away:
             raise LabError(f"not at home with irqhop off: {away}")
         if condition in POLICY:
-            self.host.run(f"irqhop enable l2 --policy {POLICY[condition]}")
+            text = self.host.run(
+                f"clocks; irqhop enable l2 --policy {POLICY[condition]}")
+            self.enabled_ns = int(text.split()[2])
 
     def irqs(self):
         """[INTID, home, target, delivery] of each of the guest's LPIs."""
@@ -108,14 +111,16 @@ echo >kprobe_events; echo >trace
         return [line.split()[:4] for line in table if line.strip()]
 
     def stat(self):
-        """The module's counters for the guest."""
-        values = dict(line.split("=", 1) for line in
-                      self.host.run("irqhop stat l2 --raw").splitlines()
+        """The module's counters for the guest since it was enabled, and for
+        how long that is, in ns."""
+        first, _, text = self.host.run(
+            "clocks; irqhop stat l2 --raw").partition("\n")
+        values = dict(line.split("=", 1) for line in text.splitlines()
                       if "=" in line)
         stat = {name: int(value) for name, value in values.items()
                 if name not in ("pid", "name", "policy", "cost_hist")}
         stat["cost_hist"] = [int(n) for n in values["cost_hist"].split(",")]
-        return stat
+        return stat, int(first.split()[2]) - self.enabled_ns
 
     # -- what is counted around a cell -------------------------------------
 
@@ -279,9 +284,11 @@ def run_cell(lab, path, cell, count):
         "msis_sent": after["msis"] - before["msis"] if work == "nvme"
         else None,
         "io_timeouts": lost,
-        "duration_ns": ends[1] - ends[0],
-        "stat": lab.stat() if cell["condition"] in POLICY else None,
     })
+    if cell["condition"] in POLICY:
+        cell["stat"], cell["duration_ns"] = lab.stat()
+    else:
+        cell["stat"] = None
     os.makedirs(path)
     write_csv(os.path.join(path, "ops.csv"), "send_ns,latency_ns", ops)
     write_csv(os.path.join(path, "running.csv"), "start_ns,end_ns,vcpu",

@@ -536,10 +536,11 @@ static void vm_free(struct irqhop_vm *vm)
 /*
  * Give a VM up. What is left of it is KVM's reference, which the caller has
  * to put once it has let go of irqhop_mutex, since that may destroy the VM.
+ *
+ * Return: how many interrupts could not be sent home.
  */
-static struct kvm *vm_close(struct irqhop_vm *vm)
+static unsigned int vm_close(struct irqhop_vm *vm)
 {
-	struct kvm *kvm = vm->kvm;
 	unsigned long flags;
 	unsigned int bad;
 
@@ -563,7 +564,7 @@ static struct kvm *vm_close(struct irqhop_vm *vm)
 		pr_warn("VM of process %d: disabled: %s\n", vm->pid,
 			vm->broken);
 	vm_free(vm);
-	return kvm;
+	return bad;
 }
 
 /* What is known of vCPUs that no pCPU runs when the VM is enabled. */
@@ -742,29 +743,33 @@ int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
  * @kvm: KVM's; the caller keeps it alive for the time of the call
  * @extack: gets the reason for a failure
  *
- * When it returns, every interrupt is at home.
+ * When it returns 0, every interrupt is at home.
  *
  * Context: process. Takes irqhop_mutex.
  *
- * Return: 0, or -ENOENT if the VM is not enabled.
+ * Return: 0; -ENOENT if the VM is not enabled; -EIO if it is disabled now, but
+ * the ITS refused to send an interrupt home.
  */
 int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack)
 {
 	struct irqhop_vm *vm;
-	int ret = -ENOENT;
+	unsigned int bad;
 
 	mutex_lock(&irqhop_mutex);
 	vm = irqhop_vm_find(kvm);
-	if (vm) {
-		vm_close(vm);
-		ret = 0;
-	} else {
+	if (!vm) {
+		mutex_unlock(&irqhop_mutex);
 		NL_SET_ERR_MSG(extack, "irqhop is not enabled for this VM");
+		return -ENOENT;
 	}
+	bad = vm_close(vm);
 	mutex_unlock(&irqhop_mutex);
-	if (!ret)
-		kvm_put_kvm(kvm);
-	return ret;
+	kvm_put_kvm(kvm);
+	if (!bad)
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack, "disabled, but the ITS refused to send %u interrupts home",
+			   bad);
+	return -EIO;
 }
 
 /**
@@ -861,8 +866,10 @@ static void vm_work(struct work_struct *work)
 			hurry = true;
 			break;
 		}
-		if (vm_care(vm, &hurry))
-			gone[nr++] = vm_close(vm);
+		if (vm_care(vm, &hurry)) {
+			gone[nr++] = vm->kvm;
+			vm_close(vm);
+		}
 	}
 	if (!list_empty(&irqhop_vms))
 		queue_delayed_work(vm_wq, &vm_dwork,
@@ -897,7 +904,9 @@ void irqhop_vm_exit(void)
 		mutex_lock(&irqhop_mutex);
 		vm = list_first_entry_or_null(&irqhop_vms, struct irqhop_vm,
 					      node);
-		kvm = vm ? vm_close(vm) : NULL;
+		kvm = vm ? vm->kvm : NULL;
+		if (vm)
+			vm_close(vm);
 		mutex_unlock(&irqhop_mutex);
 		if (!kvm)
 			break;

@@ -324,8 +324,7 @@ rmmod irqhop
     expect(lines[3] == "0", f"the module has {lines[3]} references")
     lab.guests.clear()
     lab.m.run("stop_all neighbour")
-    for name, devices in Lab.PAIR.items():
-        lab.boot_guest(name, devices)
+    lab.boot_guests(Lab.PAIR)
     before = lab.counts("l3")
     reads = lab.reads(lab.m.guest(f"{lab.FIO} --number_ios=500", "l3"))
     lab.expect_exact(before, "a new guest", "l3", at_least=500)

@@ -163,10 +163,20 @@ class Lab:
             return
         for name in list(self.guests):
             self.end_guest(name)
-        for name, devices in guests.items():
-            self.boot_guest(name, devices)
+        self.boot_guests(guests)
 
-    def boot_guest(self, name, devices):
+    def boot_guests(self, guests):
+        """Start guests, and only when all are up make them busy."""
+        for name, devices in guests.items():
+            self._boot_guest(name, devices)
+        for name in guests:
+            load.busy_guest(self.m, name)
+            # What a test runs in a guest keeps off vCPU 1: that one may be
+            # stopped.
+            self.m.guest("for pid in $(pidof agent); do taskset -p d $pid; "
+                         "done", name)
+
+    def _boot_guest(self, name, devices):
         """Start a guest, and learn which vPEs are its vCPUs."""
         self.trace.read().new_vpes.clear()
         self.m.start_guest(name, devices=" ".join("$" + d for d in devices))
@@ -175,10 +185,6 @@ class Lab:
         expect(len(self.vpes[name]) == 4,
                f"booting {name}: the ITS was given {len(self.vpes[name])} "
                "vPEs, not 4")
-        load.busy_guest(self.m, name)
-        # All that a test runs in a guest keeps off vCPU 1: a test may stop it.
-        self.m.guest("for pid in $(pidof agent); do taskset -p d $pid; done",
-                     name)
 
     def end_guest(self, name):
         """Take down a guest; its log is looked at before."""

@@ -31,8 +31,10 @@
  * @IRQHOP_CMD_VM_ENABLE: do; %IRQHOP_A_VM_FD, optionally %IRQHOP_A_POLICY.
  *	For a VM that is enabled already the policy is changed if one is given,
  *	and the request fails with EEXIST if none is.
- * @IRQHOP_CMD_VM_DISABLE: do; %IRQHOP_A_VM_FD. When it returns, every
- *	interrupt of the VM is at home. ENOENT if the VM is not enabled.
+ * @IRQHOP_CMD_VM_DISABLE: do; %IRQHOP_A_VM_FD. When it succeeds, every
+ *	interrupt of the VM is at home. ENOENT if the VM is not enabled; EIO if
+ *	it is disabled now, but the interrupt hardware's driver refused to send
+ *	an interrupt home.
  * @IRQHOP_CMD_VM_GET: dump: one message for each enabled VM (%IRQHOP_A_VM_PID,
  *	%IRQHOP_A_POLICY, %IRQHOP_A_STAT, and one %IRQHOP_A_VCPU each);
  *	do, with %IRQHOP_A_VM_FD: the same for that VM. ENOENT if the VM is not
