@@ -24,10 +24,16 @@ from machine import LabError, Machine, progress  # noqa: E402
 VCPUS = 4
 # Not the interrupt's home, and the same in every cell.
 READER_VCPU = 3
+# Below 10 ms ping polls for its answers. Above, it waits in a sleep that ends with
+# a tick, and would send just when the scheduler switches: no fair sample.
 PING_INTERVAL_S = 0.002
+# Reads come at random moments, as from somebody who has other things to do. One
+# right after the other they fall into step with the host's scheduler, and a
+# cell's mean says how it happened to do so: even "off" and "home" differ.
+READS_PER_S = 400
 # The guest's tracer notes when the first of these were submitted, to put fio's
 # clock on the host's; they do not count.
-WARM_UP_OPS = 100
+WARM_UP_OPS = 30
 CONDITIONS = [(1, "alone")] + [(overcommit, condition)
                                for overcommit in (3, 4)
                                for condition in ("off", "home", "on")]
@@ -55,6 +61,7 @@ class Lab:
             raise LabError(f"vCPU threads not found: {self.vcpu_of}")
         self.guest_offset = self._guest_offset()
         self.enabled_ns = 0
+        self.home = {work: self._home_vcpu(work) for work in GUEST_IRQ}
 
     def _guest_offset(self):
         """How far the guest's counter is behind the host's, in ticks."""
@@ -138,7 +145,7 @@ echo >kprobe_events; echo >trace
             "msis": self.host.count_msis(),
         }
 
-    def home_vcpu(self, work):
+    def _home_vcpu(self, work):
         """The vCPU that the guest has given the work's interrupt."""
         text = self.host.guest(f"""
 irq=$(grep -E '{GUEST_IRQ[work]}' /proc/interrupts | cut -d: -f1)
@@ -238,7 +245,8 @@ cd /tmp; rm -f r_*.log
   echo 0 >/sys/kernel/tracing/events/nvme/nvme_setup_cmd/enable ) &
 /usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 \
     --ioengine=psync --iodepth=1 --number_ios={count + WARM_UP_OPS} --thread \
-    --cpus_allowed={READER_VCPU} --randrepeat=1 --norandommap \
+    --cpus_allowed={READER_VCPU} --randrepeat=0 --norandommap \
+    --rate_iops={READS_PER_S} --rate_process=poisson \
     --write_lat_log=/tmp/r --log_offset=1 --log_issue_time=1 >fio.out 2>&1 ||
     {{ cat fio.out; exit 1; }}
 wait
@@ -274,7 +282,7 @@ def run_cell(lab, path, cell, count):
         running = stretch(running, ends)
     cell.update({
         "reader_vcpu": READER_VCPU if work == "nvme" else None,
-        "home_vcpu": lab.home_vcpu(work),
+        "home_vcpu": lab.home[work],
         "eligible_vcpus": list(range(VCPUS)),
         "busy_pcpus": sum(a == b for a, b in zip(after["idle"],
                                                  before["idle"])),
@@ -388,6 +396,7 @@ def main():
                    "lab": {"pcpus": machine.PCPUS,
                            "turn_us": machine.TURN_US,
                            "ping_interval_ms": PING_INTERVAL_S * 1000,
+                           "reads_per_s": READS_PER_S,
                            "nic_moderation": "off"}}, file)
     return 0
 

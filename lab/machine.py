@@ -7,6 +7,7 @@ on how fast or how busy the machine below is.
 """
 
 import collections
+import ctypes
 import json
 import os
 import re
@@ -23,7 +24,7 @@ PCPUS = 6
 # timer of QEMU's own that is always due soon keeps the passes short. A packet
 # filter on a wire with nothing on it has one, and re-arms it by itself. (A
 # timer that a guest has to re-arm makes only every other pass short.)
-TURN_US = 50
+TURN_US = 80
 TRACE_EVENTS = (
     "pci_nvme_irq_msix",
     "gicv3_its_cmd_vmapti",
@@ -51,6 +52,13 @@ def tail(path, lines=15):
             return "".join(collections.deque(log, maxlen=lines))
     except OSError as error:
         return f"({error})"
+
+
+def die_with_parent():
+    """Between fork and exec: no emulator outlives whoever started it, however
+    that ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 class Machine:
@@ -148,7 +156,7 @@ class Machine:
         errors = os.path.join(self.logs, "qemu.log")
         with open(errors, "wb") as log:
             self.process = subprocess.Popen(
-                self.command(control),
+                self.command(control), preexec_fn=die_with_parent,
                 stdin=None if self.interactive else subprocess.DEVNULL,
                 stdout=None if self.interactive else log, stderr=log)
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -118,12 +118,13 @@ guest_place()
 	done
 }
 
-# neighbours N: N tasks that never sleep on the pCPUs that the guest shares.
+# neighbours N: N tasks that never sleep on the pCPUs that the guest shares; see
+# neighbour.c.
 neighbours()
 {
 	n=0
 	while [ $n -lt "$1" ]; do
-		setsid taskset -c $SHARED_CPUS neighbour </dev/null \
+		setsid taskset -c $SHARED_CPUS neighbour $n </dev/null \
 			>/dev/null 2>&1 &
 		n=$((n + 1))
 	done
@@ -142,7 +143,8 @@ filler()
 stop_all()
 {
 	for name in "$@"; do
-		pids=$(pidof "$name") && kill $pids
+		# One that was told before may be gone by now.
+		pids=$(pidof "$name") && kill $pids 2>/dev/null || :
 	done
 	return 0
 }

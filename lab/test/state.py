@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests look at: where interrupts point, and how many there were.
 
-Three records say where an interrupt points, and they are kept apart: KVM's (the
-home), the ITS driver's as irqhop reads it (the target), and the commands that
-the emulated ITS was given, which is what the hardware does.
+Three records say where an interrupt points, and they are kept apart: KVM's
+(the home), the ITS driver's as irqhop reads it (the target), and the commands
+that the emulated ITS was given, which is what the hardware does.
 """
 
 import collections
@@ -255,7 +255,8 @@ class Lab:
         expect(listed == homes,
                f"{when}: homes by irqhop list {listed}, by KVM {homes}")
         expect(hardware == homes,
-               f"{when}: the ITS points at {hardware}, KVM's homes are {homes}")
+               f"{when}: the ITS points at {hardware}, "
+               f"KVM's homes are {homes}")
         return homes
 
     # -- how many there were --------------------------------------------------
