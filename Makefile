@@ -18,6 +18,7 @@ help:
 	@echo "  make demo      see the problem and the cure, in an emulated host"
 	@echo "  make test      unit tests, and the tests in the emulated host"
 	@echo "  make lab       a shell in the emulated host, with a guest running"
+	@echo "  make outlier   the slowest reads with irqhop on, event by event"
 	@echo "  make module    build/kmod/irqhop.ko, for the emulated host's kernel"
 	@echo "  make tool      build/tool/irqhop, for this machine"
 	@echo "  make fetch     only download and unpack what the lab needs"
@@ -70,6 +71,11 @@ demo: images
 	@echo "The same: $(BUILD)/demo/report.txt; as a picture: $(BUILD)/demo/latency.svg;"
 	@echo "for programs: $(BUILD)/demo/result.json"
 
+# Some of the slowest reads with irqhop on, event by event, host and guest on
+# one clock. OUTLIER_FLAGS: see bench/outlier.py --help.
+outlier: images
+	@$(PYTHON) bench/outlier.py --build $(build) $(OUTLIER_FLAGS)
+
 # SUITES="core tool bench lab": only some of them.
 test: images
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
@@ -84,4 +90,4 @@ distclean:
 	rm -rf $(build)
 
 .PHONY: help deps fetch module module-test tool tool-arm64 images \
-	demo test lab clean distclean
+	demo outlier test lab clean distclean

@@ -45,6 +45,7 @@ echo 1 >tracing_on
 cd /tmp
 /usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 \
     --ioengine=psync --number_ios={count} --thread --norandommap \
+    --rate_iops={demo.READS_PER_S} --rate_process=poisson \
     --cpus_allowed={demo.READER_VCPU} >fio.out 2>&1
 cd /sys/kernel/tracing
 echo 0 >tracing_on; echo 0 >events/enable
@@ -96,7 +97,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--overcommit", type=int, default=3, choices=(3, 4))
-    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--show", type=int, default=3)
     args = parser.parse_args()
     try:
