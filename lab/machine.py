@@ -24,7 +24,7 @@ PCPUS = 6
 # timer of QEMU's own that is always due soon keeps the passes short. A packet
 # filter on a wire with nothing on it has one, and re-arms it by itself. (A
 # timer that a guest has to re-arm makes only every other pass short.)
-TURN_US = 80
+TURN_US = 100
 TRACE_EVENTS = (
     "pci_nvme_irq_msix",
     "gicv3_its_cmd_vmapti",

@@ -7,9 +7,7 @@
 # pCPUs: 0 the VMM's other threads and the rest; 1 the outside client; 2 and 3
 # the guest, oversubscribed; 2 to 5 the guest, alone.
 
-ALONE_CPUS=2-5
 SHARED_CPUS=2-3
-SPARE_CPUS="4 5"
 CLIENT_CPU=1
 NVME=0000:00:05.0
 NIC=0000:00:06.0
@@ -140,13 +138,17 @@ filler()
 	done
 }
 
+# stop_all NAME...: end all programs of these names, and see that they are gone.
 stop_all()
 {
 	for name in "$@"; do
-		# One that was told before may be gone by now.
-		pids=$(pidof "$name") && kill $pids 2>/dev/null || :
+		# Not those that are dead and only wait for PID 1 to notice.
+		while pids=$(pgrep -x -r D,R,S,T "$name"); do
+			# One that was told before may be gone by now.
+			kill -9 $pids 2>/dev/null || :
+			sleep 0.01
+		done
 	done
-	return 0
 }
 
 direct_counts()
