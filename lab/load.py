@@ -72,10 +72,16 @@ def set_quiet(m, name="l2"):
     place_guest(m, "2-5", name)
 
 
+def cpu_times(m):
+    """(idle, total) of each pCPU so far, in hundredths of a second."""
+    rows = [[int(n) for n in line.split()[1:9]] for line in
+            m.run("grep '^cpu[0-9]' /proc/stat").splitlines()]
+    return [(row[3] + row[4], sum(row)) for row in rows]
+
+
 def idle_times(m):
-    """Idle time of each pCPU so far, in ticks of a hundredth of a second."""
-    lines = m.run("grep '^cpu[0-9]' /proc/stat").splitlines()
-    return [int(line.split()[4]) + int(line.split()[5]) for line in lines]
+    """Idle time of each pCPU so far, in hundredths of a second."""
+    return [idle for idle, _ in cpu_times(m)]
 
 
 def wall(work):
