@@ -57,8 +57,9 @@ enum irqhop_cmd {
 
 /**
  * enum irqhop_caps - bits of %IRQHOP_A_CAPS
- * @IRQHOP_CAP_DIRECT: this host delivers VFIO interrupts to vCPUs without an
- *	exit (GICv4), and irqhop can redirect those
+ * @IRQHOP_CAP_DIRECT: this host's interrupt hardware can deliver VFIO interrupts
+ *	to vCPUs without an exit (GICv4), and irqhop can redirect those; whether
+ *	KVM uses it for a VM shows when that is enabled
  * @IRQHOP_CAP_TEST: a test build: policies and faults that no production host
  *	wants
  */
