@@ -20,28 +20,45 @@
  * Raised with each change of what follows that is not an addition. Tool and
  * module refuse to work with each other when it differs.
  */
-#define IRQHOP_GENL_VERSION	1
+#define IRQHOP_GENL_VERSION	2
+
+/* The multicast group of notifications; joining it needs CAP_SYS_ADMIN. */
+#define IRQHOP_GENL_GROUP	"event"
 
 /**
  * enum irqhop_cmd - requests and their replies
  * @IRQHOP_CMD_UNSPEC: never used
  * @IRQHOP_CMD_INFO_GET: do; reply: %IRQHOP_A_MODULE_VERSION,
- *	%IRQHOP_A_ABI_VERSION, %IRQHOP_A_POLICY (once for each policy that may
- *	be named), %IRQHOP_A_CAPS
- * @IRQHOP_CMD_VM_ENABLE: do; %IRQHOP_A_VM_FD, optionally %IRQHOP_A_POLICY.
- *	For a VM that is enabled already the policy is changed if one is given,
- *	and the request fails with EEXIST if none is.
+ *	%IRQHOP_A_ABI_VERSION, %IRQHOP_A_CAPS, %IRQHOP_A_POLICY (once for each
+ *	policy that may be named, the default first), %IRQHOP_A_RETURN (once for
+ *	each return rule), %IRQHOP_A_MAX_HOPS (the default)
+ * @IRQHOP_CMD_VM_ENABLE: do; %IRQHOP_A_VM_FD, optionally %IRQHOP_A_POLICY,
+ *	%IRQHOP_A_RETURN (default: the policy's own), %IRQHOP_A_MAX_HOPS. EEXIST
+ *	if the VM is enabled already.
  * @IRQHOP_CMD_VM_DISABLE: do; %IRQHOP_A_VM_FD. When it succeeds, every
  *	interrupt of the VM is at home. ENOENT if the VM is not enabled; EIO if
  *	it is disabled now, but the interrupt hardware's driver refused to send
  *	an interrupt home.
  * @IRQHOP_CMD_VM_GET: dump: one message for each enabled VM (%IRQHOP_A_VM_PID,
- *	%IRQHOP_A_POLICY, %IRQHOP_A_STAT, and one %IRQHOP_A_VCPU each);
+ *	%IRQHOP_A_POLICY, %IRQHOP_A_RETURN, %IRQHOP_A_MAX_HOPS, %IRQHOP_A_STAT,
+ *	and one %IRQHOP_A_VCPU each);
  *	do, with %IRQHOP_A_VM_FD: the same for that VM. ENOENT if the VM is not
  *	enabled.
  * @IRQHOP_CMD_IRQ_GET: dump, with %IRQHOP_A_VM_FD: one message with one
  *	%IRQHOP_A_IRQ for each LPI that the VM has mapped, whether the VM is
- *	enabled or not. Changes nothing.
+ *	enabled or not. Changes nothing. All that one %IRQHOP_A_IRQ says was
+ *	read under the same lock, so it can be compared.
+ * @IRQHOP_CMD_VM_SET: do; %IRQHOP_A_VM_FD and at least one of %IRQHOP_A_POLICY
+ *	(sets the return rule to the policy's own, unless one is given too),
+ *	%IRQHOP_A_RETURN, %IRQHOP_A_MAX_HOPS. ENOENT if the VM is not enabled,
+ *	EBUSY if irqhop is letting go of it.
+ * @IRQHOP_CMD_VM_CHECK: do; %IRQHOP_A_VM_FD; reply: %IRQHOP_A_MESSAGE if
+ *	irqhop's own tables of that VM contradict each other, and how; no
+ *	attribute if they do not. Changes nothing. ENOENT if the VM is not
+ *	enabled.
+ * @IRQHOP_CMD_VM_ENABLED: notification; %IRQHOP_A_VM_PID, %IRQHOP_A_POLICY
+ * @IRQHOP_CMD_VM_DISABLED: notification; %IRQHOP_A_VM_PID, %IRQHOP_A_REASON,
+ *	%IRQHOP_A_NOT_HOME, for %IRQHOP_REASON_LET_GO also %IRQHOP_A_MESSAGE
  */
 enum irqhop_cmd {
 	IRQHOP_CMD_UNSPEC,
@@ -50,6 +67,10 @@ enum irqhop_cmd {
 	IRQHOP_CMD_VM_DISABLE,
 	IRQHOP_CMD_VM_GET,
 	IRQHOP_CMD_IRQ_GET,
+	IRQHOP_CMD_VM_SET,
+	IRQHOP_CMD_VM_CHECK,
+	IRQHOP_CMD_VM_ENABLED,
+	IRQHOP_CMD_VM_DISABLED,
 
 	__IRQHOP_CMD_MAX,
 	IRQHOP_CMD_MAX = __IRQHOP_CMD_MAX - 1
@@ -82,6 +103,15 @@ enum irqhop_caps {
  * @IRQHOP_A_STAT: nest, &enum irqhop_stat_attr
  * @IRQHOP_A_VCPU: nest, &enum irqhop_vcpu_attr
  * @IRQHOP_A_IRQ: nest, &enum irqhop_irq_attr
+ * @IRQHOP_A_RETURN: string, at most %IRQHOP_POLICY_LEN bytes with its NUL: when
+ *	an interrupt goes home whose target runs. "eager": as soon as its home
+ *	runs; "lazy": when it has to move anyway and its home runs then;
+ *	"never": its home is as good as any other vCPU
+ * @IRQHOP_A_MAX_HOPS: u32, most hops per second of this VM, 0 for no bound;
+ *	returns are not counted
+ * @IRQHOP_A_REASON: u32, &enum irqhop_reason
+ * @IRQHOP_A_MESSAGE: string, for people
+ * @IRQHOP_A_NOT_HOME: u32, how many interrupts could not be sent home
  */
 enum irqhop_attr {
 	IRQHOP_A_UNSPEC,
@@ -95,12 +125,31 @@ enum irqhop_attr {
 	IRQHOP_A_STAT,
 	IRQHOP_A_VCPU,
 	IRQHOP_A_IRQ,
+	IRQHOP_A_RETURN,
+	IRQHOP_A_MAX_HOPS,
+	IRQHOP_A_REASON,
+	IRQHOP_A_MESSAGE,
+	IRQHOP_A_NOT_HOME,
 
 	__IRQHOP_A_MAX,
 	IRQHOP_A_MAX = __IRQHOP_A_MAX - 1
 };
 
 #define IRQHOP_POLICY_LEN	16
+
+/**
+ * enum irqhop_reason - why a VM is not enabled any more
+ * @IRQHOP_REASON_DISABLED: somebody asked for it
+ * @IRQHOP_REASON_UNLOAD: the module is being unloaded
+ * @IRQHOP_REASON_GONE: nobody holds the VM any more
+ * @IRQHOP_REASON_LET_GO: moves failed, or its state disagreed with irqhop's
+ */
+enum irqhop_reason {
+	IRQHOP_REASON_DISABLED,
+	IRQHOP_REASON_UNLOAD,
+	IRQHOP_REASON_GONE,
+	IRQHOP_REASON_LET_GO,
+};
 
 /**
  * enum irqhop_stat_attr - counters of one VM since it was enabled, all u64
@@ -121,6 +170,8 @@ enum irqhop_attr {
  * @IRQHOP_STAT_COST_HIST: binary, %IRQHOP_COST_BUCKETS native u64: moves by
  *	their cost; bucket 0 is below %IRQHOP_COST_BUCKET_NS ns, each further
  *	one as wide, the last one is open
+ * @IRQHOP_STAT_OVER_BOUND: times a hop was not made because of
+ *	%IRQHOP_A_MAX_HOPS
  */
 enum irqhop_stat_attr {
 	IRQHOP_STAT_UNSPEC,
@@ -135,6 +186,7 @@ enum irqhop_stat_attr {
 	IRQHOP_STAT_COST_MAX,
 	IRQHOP_STAT_COST_SUM,
 	IRQHOP_STAT_COST_HIST,
+	IRQHOP_STAT_OVER_BOUND,
 
 	__IRQHOP_STAT_MAX,
 	IRQHOP_STAT_MAX = __IRQHOP_STAT_MAX - 1
@@ -148,11 +200,15 @@ enum irqhop_stat_attr {
  * @IRQHOP_VCPU_UNSPEC: never used
  * @IRQHOP_VCPU_ID: u32, KVM's vcpu_id
  * @IRQHOP_VCPU_STATE: u32, &enum irqhop_vcpu_state_uapi
+ * @IRQHOP_VCPU_TIME: binary, %IRQHOP_NR_VCPU_STATES native u64: ns spent in each
+ *	state, by &enum irqhop_vcpu_state_uapi, since the VM was enabled until
+ *	now
  */
 enum irqhop_vcpu_attr {
 	IRQHOP_VCPU_UNSPEC,
 	IRQHOP_VCPU_ID,
 	IRQHOP_VCPU_STATE,
+	IRQHOP_VCPU_TIME,
 
 	__IRQHOP_VCPU_MAX,
 	IRQHOP_VCPU_MAX = __IRQHOP_VCPU_MAX - 1
@@ -180,6 +236,8 @@ enum irqhop_vcpu_state_uapi {
 	IRQHOP_VCPU_STATE_OFF,
 };
 
+#define IRQHOP_NR_VCPU_STATES	8
+
 /**
  * enum irqhop_irq_attr - one LPI of a VM
  * @IRQHOP_IRQ_UNSPEC: never used
@@ -191,6 +249,10 @@ enum irqhop_vcpu_state_uapi {
  * @IRQHOP_IRQ_HOST_IRQ: u32, the host's irq that the device raises; absent for
  *	an injected interrupt
  * @IRQHOP_IRQ_FLAGS: u32, &enum irqhop_irq_flags
+ * @IRQHOP_IRQ_ENGINE_HOME: u32, vcpu_id of its home by irqhop's own record;
+ *	absent if irqhop does not have it in its table
+ * @IRQHOP_IRQ_ENGINE_TARGET: u32, vcpu_id of its target by irqhop's own record;
+ *	absent if irqhop does not have it in its table
  */
 enum irqhop_irq_attr {
 	IRQHOP_IRQ_UNSPEC,
@@ -199,6 +261,8 @@ enum irqhop_irq_attr {
 	IRQHOP_IRQ_TARGET,
 	IRQHOP_IRQ_HOST_IRQ,
 	IRQHOP_IRQ_FLAGS,
+	IRQHOP_IRQ_ENGINE_HOME,
+	IRQHOP_IRQ_ENGINE_TARGET,
 
 	__IRQHOP_IRQ_MAX,
 	IRQHOP_IRQ_MAX = __IRQHOP_IRQ_MAX - 1
@@ -209,11 +273,14 @@ enum irqhop_irq_attr {
  * @IRQHOP_IRQ_F_DIRECT: delivered by the interrupt hardware without an exit
  * @IRQHOP_IRQ_F_ENABLED: the guest has it enabled
  * @IRQHOP_IRQ_F_PENDING: pending in KVM's own record (injected interrupts)
+ * @IRQHOP_IRQ_F_STRANDED: its target is out and no vCPU of the VM could take it
+ *	when irqhop looked last
  */
 enum irqhop_irq_flags {
 	IRQHOP_IRQ_F_DIRECT	= 1 << 0,
 	IRQHOP_IRQ_F_ENABLED	= 1 << 1,
 	IRQHOP_IRQ_F_PENDING	= 1 << 2,
+	IRQHOP_IRQ_F_STRANDED	= 1 << 3,
 };
 
 #endif /* _UAPI_LINUX_IRQHOP_H */
