@@ -111,14 +111,14 @@ def write_csv(path, header, rows):
         file.writelines("%s\n" % ",".join(map(str, row)) for row in rows)
 
 
-def write_cell(root, meta, ops, spans):
+def write_cell(root, about, ops, spans):
     """One cell as the runner would leave it; `spans` is {vCPU: [...]}."""
-    path = os.path.join(root, str(meta["round"]),
-                        "%(work)s-%(overcommit)d-%(condition)s" % meta)
+    path = os.path.join(root, str(about["round"]),
+                        "%(work)s-%(overcommit)d-%(condition)s" % about)
     os.makedirs(path)
     with open(os.path.join(path, "cell.json"), "w",
               encoding="utf-8") as file:
-        json.dump(meta, file)
+        json.dump(about, file)
     write_csv(os.path.join(path, "ops.csv"), "send_ns,latency_ns", ops)
     write_csv(os.path.join(path, "running.csv"), "start_ns,end_ns,vcpu",
               sorted((s, e, v) for v in spans for s, e in spans[v]))

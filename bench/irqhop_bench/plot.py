@@ -44,8 +44,8 @@ def tail_points(latencies_ns):
     """
     ordered = sorted(latencies_ns, reverse=True)
     n = len(ordered)
-    steps = max(1, math.ceil(PER_DECADE * math.log10(n))) if n > 1 else 1
-    ranks = {round(n ** (i / steps)) for i in range(steps + 1)}
+    count = max(1, math.ceil(PER_DECADE * math.log10(n))) if n > 1 else 1
+    ranks = {round(n ** (i / count)) for i in range(count + 1)}
     # The share that took at least as long goes by the last of equal values.
     points = {}
     for rank in sorted(ranks | {1, n}):

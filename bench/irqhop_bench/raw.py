@@ -140,7 +140,7 @@ def _check_cell(path, meta, name, number, vcpus):
     """The cell says what its directory says, and nothing impossible."""
     for key, values in (("work", WORKS), ("overcommit", OVERCOMMITS),
                         ("condition", CONDITIONS), ("round", (number,))):
-        _need(path, meta, key, lambda v: v in values,
+        _need(path, meta, key, values.__contains__,
               " or ".join(map(str, values)))
     if name != "%(work)s-%(overcommit)s-%(condition)s" % meta:
         raise RawError("%s: is about another cell than its directory" % path)

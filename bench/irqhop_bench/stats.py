@@ -74,8 +74,6 @@ def histogram_median(counts, width=HIST_WIDTH_NS):
     seen = 0
     for index, count in enumerate(counts):
         seen += count
-        if seen >= rank:
-            break
-    if index == len(counts) - 1:
-        return None
-    return index * width + width // 2
+        if seen >= rank and index < len(counts) - 1:
+            return index * width + width // 2
+    return None

@@ -152,7 +152,7 @@ def _says_behind(off, on):
 
 
 def _says_faults(result):
-    worse = worse_figures(result)
+    figures = worse_figures(result)
     unknown = result["msis_unknown"]
     told = "" if not unknown["cells"] else (
         " (in %(cells)d of %(of)d cells what the device sent is not known)"
@@ -160,7 +160,7 @@ def _says_faults(result):
     return ("Interrupts lost: %d, doubled: %d%s. Figures worse with irqhop "
             "than off: %s. Warnings: %s." % (
                 result["lost"], result["doubled"], told,
-                "%d, listed below" % len(worse) if worse else "none",
+                "%d, listed below" % len(figures) if figures else "none",
                 "%d, listed below" % len(result["warnings"])
                 if result["warnings"] else "none"))
 
@@ -420,17 +420,21 @@ def warnings(result):
     return lines
 
 
+def _values(cells, name):
+    """What the cells have there, but for those that have nothing."""
+    found = {c[name] for c in cells if c[name] is not None}
+    return ", ".join(map(str, sorted(found)))
+
+
 def _places(result):
     """Home, reader and eligible vCPUs, per work."""
     for work in _works(result):
         cells = [c for c in result["cells"] if c["work"] == work]
-
-        def values(name):
-            found = {c[name] for c in cells if c[name] is not None}
-            return ", ".join(map(str, sorted(found)))
-        text = "%s: home vCPU %s" % (work, values("home_vcpu") or "differs")
-        if values("reader_vcpu"):
-            text += "; its task on vCPU %s" % values("reader_vcpu")
+        text = "%s: home vCPU %s" % (work, _values(cells, "home_vcpu")
+                                     or "differs")
+        readers = _values(cells, "reader_vcpu")
+        if readers:
+            text += "; its task on vCPU %s" % readers
         yield text
 
 
