@@ -63,6 +63,13 @@ static void check_kernel(struct check *check)
 		find(check, CHECK_OK, "kernel", "%s", release);
 }
 
+static const char *kvm_advice(const struct check *check)
+{
+	if (is_arm64(check))
+		return "start the kernel at EL2, with CONFIG_KVM and without kvm-arm.mode=none";
+	return "enable virtualization in the firmware and load KVM's module";
+}
+
 static void check_kvm(struct check *check, const char *cmdline)
 {
 	char mode[32] = "";
@@ -70,9 +77,8 @@ static void check_kvm(struct check *check, const char *cmdline)
 	if (cmdline && is_arm64(check))
 		kparam_get(cmdline, "kvm-arm.mode", mode, sizeof(mode));
 	if (!host_exists("/sys/class/misc/kvm") && !host_exists("/dev/kvm"))
-		find(check, CHECK_MISSING, "kvm", is_arm64(check) ?
-		     "no /dev/kvm; the kernel has to start at EL2, with CONFIG_KVM and without kvm-arm.mode=none" :
-		     "no /dev/kvm; enable virtualization in the firmware and load KVM's module");
+		find(check, CHECK_MISSING, "kvm", "no /dev/kvm; %s",
+		     kvm_advice(check));
 	else if (!strcmp(mode, "protected"))
 		find(check, CHECK_NO, "kvm",
 		     "protected KVM, which the module refuses; boot without kvm-arm.mode=protected");
@@ -225,21 +231,6 @@ static void check_devices(struct check *check)
 		     "none is bound to vfio-pci; bind the one to pass through, for instance with 'driverctl set-override ADDRESS vfio-pci'");
 }
 
-/* It is there, but INFO_GET was refused: its family tells the version. */
-static void check_module_refused(struct check *check)
-{
-	const struct module *module = &check->module;
-
-	if (module->family_version != IRQHOP_GENL_VERSION)
-		find(check, CHECK_NO, "module",
-		     "loaded, but speaks version %u, this tool (%s) version %u; install both from the same release",
-		     module->family_version, IRQHOP_VERSION,
-		     IRQHOP_GENL_VERSION);
-	else
-		find(check, CHECK_UNKNOWN, "module",
-		     "loaded; it answers only root: run this as root");
-}
-
 static void check_module(struct check *check)
 {
 	const struct module *module = &check->module;
@@ -252,13 +243,14 @@ static void check_module(struct check *check)
 		break;
 	case EPERM:
 	case EACCES:
-		check_module_refused(check);
+		find(check, CHECK_UNKNOWN, "module",
+		     "loaded; it answers only root: run this as root");
 		break;
 	case EPROTO:
 		find(check, CHECK_NO, "module",
-		     "irqhop %s speaks version %u, this tool (%s) version %u; install both from the same release",
-		     module->version, module->abi, IRQHOP_VERSION,
-		     IRQHOP_GENL_VERSION);
+		     "irqhop %s is of another version than this tool (%s); install both from the same release",
+		     *module->version ? module->version : "module",
+		     IRQHOP_VERSION);
 		break;
 	case ENODEV:
 		find(check, CHECK_MISSING, "module",

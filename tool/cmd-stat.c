@@ -11,16 +11,17 @@
 
 #include "cmd.h"
 #include "error.h"
-#include "module.h"
-#include "vm.h"
-
-#define INTERVAL_MAX 86400
+#include "json.h"
+#include "pick.h"
+#include "report.h"
+#include "stop.h"
 
 /**
  * struct watch - what is to be shown, how often
  * @name: the VM as the user named it; NULL: all that are enabled
- * @raw: for scripts
- * @interval: seconds; 0: once
+ * @raw: as key=value lines
+ * @json: as JSON
+ * @interval: seconds; 0: not, as @count is 1
  * @count: times; 0: for ever
  * @headed: the table has its head
  * @module: the module
@@ -30,6 +31,7 @@
 struct watch {
 	const char *name;
 	bool raw;
+	bool json;
 	double interval;
 	unsigned long count;
 	bool headed;
@@ -38,16 +40,80 @@ struct watch {
 	struct report_list last;
 };
 
-static void name_print(pid_t pid)
+/* NULL if the process is not seen to hold a VM. */
+static const char *name_get(pid_t pid)
 {
+	static char name[NAME_LEN];
 	struct vm vm;
 
-	if (vm_read(&vm, pid) != 1) {
-		puts("?");
-		return;
-	}
-	puts(vm.name);
+	if (vm_read(&vm, pid) != 1)
+		return NULL;
+	memcpy(name, vm.name, sizeof(name));
 	vm_free(&vm);
+	return name;
+}
+
+static json_t *hist_json(const struct stat_vm *stat)
+{
+	json_t *array = json_make("[]");
+	unsigned int i;
+
+	for (i = 0; i < IRQHOP_COST_BUCKETS; i++)
+		json_add(array, json_make("I",
+					  (json_int_t)stat->cost_hist[i]));
+	return array;
+}
+
+static json_t *report_json(const struct report *report)
+{
+	const struct stat_vm *stat = &report->stat;
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counters[] = {
+		{ "max_hops", report->max_hops },
+		{ "hops", stat->hops },
+		{ "returns", stat->returns },
+		{ "failed", stat->failed },
+		{ "stranded", stat->stranded },
+		{ "in_handler", stat->in_handler },
+		{ "held_back", stat->held_back },
+		{ "over_bound", stat->over_bound },
+		{ "preemptions", stat->preemptions },
+		{ "cost_max_ns", stat->cost_max },
+		{ "cost_sum_ns", stat->cost_sum },
+	};
+	json_t *vm;
+	size_t i;
+
+	vm = json_make("{s:i, s:o, s:o, s:o}", "pid", report->pid,
+		       "name", json_text(name_get(report->pid)),
+		       "policy", json_text(report->policy),
+		       "return", json_text(report->rule));
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		json_put(vm, counters[i].key,
+			 json_make("I", (json_int_t)counters[i].value));
+	json_put(vm, "cost_median_ns", stat_moves(stat) ?
+		 json_make("I", (json_int_t)stat_median(stat)) : json_null());
+	json_put(vm, "cost_median_open", json_boolean(stat_median_open(stat)));
+	json_put(vm, "cost_bucket_ns", json_make("i", IRQHOP_COST_BUCKET_NS));
+	json_put(vm, "cost_hist", hist_json(stat));
+	return vm;
+}
+
+static void reports_json(const struct watch *watch,
+			 const struct report_list *list)
+{
+	json_t *vms = json_make("[]"), *root;
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		json_add(vms, report_json(&list->report[i]));
+	root = json_make("{s:o}", "vms", vms);
+	if (watch->interval)
+		json_line(root);
+	else
+		json_document(root);
 }
 
 static void raw_print(const struct report *report)
@@ -55,8 +121,8 @@ static void raw_print(const struct report *report)
 	const struct stat_vm *stat = &report->stat;
 	unsigned int i;
 
-	printf("pid=%d\nname=", report->pid);
-	name_print(report->pid);
+	printf("pid=%d\n", report->pid);
+	printf("name=%s\n", name_get(report->pid) ?: "?");
 	printf("policy=%s\n", report->policy);
 	printf("hops=%" PRIu64 "\n", stat->hops);
 	printf("returns=%" PRIu64 "\n", stat->returns);
@@ -64,6 +130,7 @@ static void raw_print(const struct report *report)
 	printf("stranded=%" PRIu64 "\n", stat->stranded);
 	printf("in_handler=%" PRIu64 "\n", stat->in_handler);
 	printf("held_back=%" PRIu64 "\n", stat->held_back);
+	printf("over_bound=%" PRIu64 "\n", stat->over_bound);
 	printf("preemptions=%" PRIu64 "\n", stat->preemptions);
 	printf("cost_max_ns=%" PRIu64 "\n", stat->cost_max);
 	printf("cost_sum_ns=%" PRIu64 "\n", stat->cost_sum);
@@ -80,9 +147,10 @@ static void head_print(struct watch *watch)
 	if (watch->headed)
 		return;
 	watch->headed = true;
-	printf("%7s %9s %9s %7s %9s %10s %9s %11s %9s %9s  %s\n", "PID",
+	printf("%7s %9s %9s %7s %9s %10s %9s %10s %11s %9s %9s  %s\n", "PID",
 	       "HOPS", "RETURNS", "FAILED", "STRANDED", "IN-HANDLER",
-	       "HELD-BACK", "PREEMPTIONS", "MEDIAN-NS", "MAX-NS", "NAME");
+	       "HELD-BACK", "OVER-BOUND", "PREEMPTIONS", "MEDIAN-NS",
+	       "MAX-NS", "NAME");
 }
 
 static void row_print(const struct report *report, const struct stat_vm *stat)
@@ -94,11 +162,12 @@ static void row_print(const struct report *report, const struct stat_vm *stat)
 			 stat_median_open(stat) ? ">=" : "",
 			 stat_median(stat));
 	printf("%7d %9" PRIu64 " %9" PRIu64 " %7" PRIu64 " %9" PRIu64
-	       " %10" PRIu64 " %9" PRIu64 " %11" PRIu64 " %9s %9" PRIu64 "  ",
+	       " %10" PRIu64 " %9" PRIu64 " %10" PRIu64 " %11" PRIu64
+	       " %9s %9" PRIu64 "  %s\n",
 	       report->pid, stat->hops, stat->returns, stat->failed,
 	       stat->stranded, stat->in_handler, stat->held_back,
-	       stat->preemptions, median, stat->cost_max);
-	name_print(report->pid);
+	       stat->over_bound, stat->preemptions, median, stat->cost_max,
+	       name_get(report->pid) ?: "?");
 }
 
 static const struct report *last_find(const struct watch *watch, pid_t pid)
@@ -111,14 +180,16 @@ static const struct report *last_find(const struct watch *watch, pid_t pid)
 	return NULL;
 }
 
-/* Totals the first time and always with --raw, otherwise what is new. */
+/* Totals the first time and always for programs, otherwise what is new. */
 static void reports_print(struct watch *watch, const struct report_list *list)
 {
 	const struct report *last;
 	struct stat_vm stat;
 	size_t i;
 
-	for (i = 0; i < list->nr; i++) {
+	if (watch->json)
+		reports_json(watch, list);
+	for (i = 0; i < list->nr && !watch->json; i++) {
 		const struct report *report = &list->report[i];
 
 		if (watch->raw) {
@@ -146,7 +217,7 @@ static int report_one(struct watch *watch, struct report_list *list)
 	if (fd < 0)
 		return vm_fail(watch->vm, fd);
 	list->report = calloc(1, sizeof(*list->report));
-	err = list->report ? module_vm_get(watch->module, fd, list->report) :
+	err = list->report ? report_read(watch->module, fd, list->report) :
 			     -ENOMEM;
 	close(fd);
 	if (!err) {
@@ -155,16 +226,12 @@ static int report_one(struct watch *watch, struct report_list *list)
 		return STATUS_OK;
 	}
 	report_list_free(list);
-	if (err == -ENOENT)
-		return fail(STATUS_FAILED,
-			    "VM %d (%s) is not enabled; 'irqhop enable %d' enables it",
-			    watch->vm->pid, watch->vm->name, watch->vm->pid);
-	return module_fail(watch->module, err, "look at", watch->vm);
+	return report_fail(watch->module, err, watch->vm);
 }
 
 static int report_all(struct watch *watch, struct report_list *list)
 {
-	int err = module_vm_list(watch->module, list);
+	int err = report_list_read(watch->module, list);
 
 	if (err)
 		return module_fail(watch->module, err, "list the enabled VMs",
@@ -221,10 +288,9 @@ static int watch_vm(struct watch *watch)
 	struct vm_list vms;
 	int err, status;
 
-	err = vm_list_read(&vms);
-	if (err)
-		return fail(STATUS_FAILED, "cannot read /proc: %s",
-			    strerror(-err));
+	status = pick_host(&vms);
+	if (status)
+		return status;
 	status = vm_list_find(&vms, watch->name, &watch->vm);
 	if (!status) {
 		err = vm_hold(watch->vm);
@@ -234,46 +300,35 @@ static int watch_vm(struct watch *watch)
 	return status;
 }
 
-static double parse_seconds(const char *arg, struct argp_state *state)
-{
-	char *end;
-	double value = strtod(arg, &end);
-
-	if (end == arg || *end || !(value > 0 && value <= INTERVAL_MAX))
-		argp_error(state, "not a number of seconds: '%s'", arg);
-	return value;
-}
-
-static unsigned long parse_count(const char *arg, struct argp_state *state)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(arg, &end, 10);
-	if (errno || end == arg || *end || value <= 0)
-		argp_error(state, "not a number of times: '%s'", arg);
-	return value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct watch *watch = state->input;
 
 	switch (key) {
 	case 'i':
-		watch->interval = parse_seconds(arg, state);
+		watch->interval = stop_seconds(arg, state);
 		return 0;
 	case 'n':
-		watch->count = parse_count(arg, state);
+		watch->count = stop_count(arg, state);
 		return 0;
 	case 'r':
 		watch->raw = true;
+		return 0;
+	case 'j':
+		watch->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (watch->name)
 			return ARGP_ERR_UNKNOWN;
 		watch->name = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (watch->raw && watch->json)
+			argp_error(state, "give either --raw or --json");
+		if (!watch->interval && watch->count > 1)
+			watch->interval = 1;
+		if (!watch->interval)
+			watch->count = 1;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -283,6 +338,7 @@ static const struct argp_option options[] = {
 	{ "interval", 'i', "SEC", 0,
 	  "Go on: totals first, then what each interval added", 0 },
 	{ "count", 'n', "N", 0, "Stop after N times", 0 },
+	JSON_OPTION,
 	{ "raw", 'r', NULL, 0, "Totals as key=value lines, for scripts", 0 },
 	{ 0 }
 };
@@ -301,10 +357,6 @@ int cmd_stat(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &watch);
-	if (!watch.interval && !watch.count)
-		watch.count = 1;
-	if (!watch.interval)
-		watch.interval = 1;
 	status = module_need(&module, "show counters");
 	if (status)
 		return status;

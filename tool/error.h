@@ -12,6 +12,7 @@ enum {
 	STATUS_MODULE	= 3,	/* not loaded, or of another version */
 	STATUS_NO_VM	= 4,
 	STATUS_PERM	= 5,
+	STATUS_DRIFT	= 6,	/* irqhop verify: records disagree */
 };
 
 /* Both print one line, "irqhop: ..."; fail() returns @status. */

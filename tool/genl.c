@@ -186,43 +186,95 @@ int genl_talk(struct genl *genl, const struct nlmsghdr *request,
 	return talk.err;
 }
 
-struct family {
-	uint16_t id;
-	uint32_t version;
+struct lookup {
+	struct genl_family *family;
+	const char *group;
 };
+
+/* One nest for each group, with its name and its number. */
+static void group_read(const struct nlattr *nest, struct lookup *lookup)
+{
+	const struct nlattr *attr;
+	const char *name = NULL;
+	uint32_t id = 0;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_NAME &&
+		    !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID &&
+		    !mnl_attr_validate(attr, MNL_TYPE_U32))
+			id = mnl_attr_get_u32(attr);
+	}
+	if (name && !strcmp(name, lookup->group))
+		lookup->family->group = id;
+}
 
 static int family_read(const struct nlmsghdr *nlh, void *data)
 {
-	struct family *family = data;
-	const struct nlattr *attr;
+	struct lookup *lookup = data;
+	const struct nlattr *attr, *nest;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
 		    !mnl_attr_validate(attr, MNL_TYPE_U16))
-			family->id = mnl_attr_get_u16(attr);
+			lookup->family->id = mnl_attr_get_u16(attr);
 		if (mnl_attr_get_type(attr) == CTRL_ATTR_VERSION &&
 		    !mnl_attr_validate(attr, MNL_TYPE_U32))
-			family->version = mnl_attr_get_u32(attr);
+			lookup->family->version = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+			mnl_attr_for_each_nested(nest, attr)
+				group_read(nest, lookup);
 	}
 	return 0;
 }
 
-int genl_family(struct genl *genl, const char *name, uint16_t *id,
-		uint32_t *version)
+int genl_family(struct genl *genl, const char *name, const char *group,
+		struct genl_family *family)
 {
-	struct family family = { 0 };
+	struct lookup lookup = { .family = family, .group = group };
 	struct nlmsghdr *nlh;
 	int err;
 
+	*family = (struct genl_family){ 0 };
 	nlh = genl_request(genl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1,
 			   NLM_F_ACK);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
-	err = genl_talk(genl, nlh, family_read, &family);
+	err = genl_talk(genl, nlh, family_read, &lookup);
 	if (err)
 		return err;
-	if (!family.id)
-		return -EBADMSG;
-	*id = family.id;
-	*version = family.version;
+	return family->id ? 0 : -EBADMSG;
+}
+
+int genl_join(struct genl *genl, uint32_t group)
+{
+	if (mnl_socket_setsockopt(genl->sock, NETLINK_ADD_MEMBERSHIP, &group,
+				  sizeof(group)) < 0)
+		return -errno;
 	return 0;
+}
+
+int genl_fd(const struct genl *genl)
+{
+	return mnl_socket_get_fd(genl->sock);
+}
+
+int genl_listen(struct genl *genl,
+		int (*notified)(const struct nlmsghdr *nlh, void *data),
+		void *data)
+{
+	const struct nlmsghdr *nlh = (const void *)genl->answer;
+	ssize_t n;
+	int len, err = 0;
+
+	n = mnl_socket_recvfrom(genl->sock, genl->answer,
+				sizeof(genl->answer));
+	if (n < 0)
+		return -errno;
+	for (len = n; mnl_nlmsg_ok(nlh, len) && !err;
+	     nlh = mnl_nlmsg_next(nlh, &len))
+		if (mnl_nlmsg_get_payload_len(nlh) >=
+		    sizeof(struct genlmsghdr))
+			err = notified(nlh, data);
+	return err;
 }

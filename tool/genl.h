@@ -50,8 +50,35 @@ int genl_talk(struct genl *genl, const struct nlmsghdr *request,
 	      int (*answer)(const struct nlmsghdr *nlh, void *data),
 	      void *data);
 
-/* Number and version of a family; -ENOENT if there is none. */
-int genl_family(struct genl *genl, const char *name, uint16_t *id,
-		uint32_t *version);
+/**
+ * struct genl_family - a family
+ * @id: its number
+ * @version: its version
+ * @group: number of the multicast group that was asked for, 0: none
+ */
+struct genl_family {
+	uint16_t id;
+	uint32_t version;
+	uint32_t group;
+};
+
+/* -ENOENT if there is none called @name. */
+int genl_family(struct genl *genl, const char *name, const char *group,
+		struct genl_family *family);
+
+/*
+ * A multicast group. After it has been joined the socket is for
+ * genl_listen() alone: notifications cannot be told from answers.
+ */
+int genl_join(struct genl *genl, uint32_t group);
+/* For poll(2). */
+int genl_fd(const struct genl *genl);
+/*
+ * Hands one datagram's notifications to @notified, until that returns an
+ * error. Waits if there is none. -ENOBUFS: some were lost.
+ */
+int genl_listen(struct genl *genl,
+		int (*notified)(const struct nlmsghdr *nlh, void *data),
+		void *data);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,6 +79,47 @@ char *host_read(size_t *len, const char *fmt, ...)
 	close(fd);
 	errno = saved;
 	return buf;
+}
+
+int host_write(const char *text, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	char path[PATH_MAX];
+	int fd, err = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	host_path(path, fmt, ap);
+	va_end(ap);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int host_mkdir(const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	host_path(path, fmt, ap);
+	va_end(ap);
+	return mkdir(path, 0700) ? -errno : 0;
+}
+
+int host_rmdir(const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	host_path(path, fmt, ap);
+	va_end(ap);
+	return rmdir(path) ? -errno : 0;
 }
 
 int host_readlink(char *buf, size_t size, const char *fmt, ...)

@@ -14,6 +14,11 @@ extern const char *host_root;
 
 /* All of a file, NUL-terminated, to be freed; NULL and errno on error. */
 char *host_read(size_t *len, const char *fmt, ...) __printf(2, 3);
+/* Writes it all at once, as files below /sys want it; 0 or a negative errno. */
+int host_write(const char *text, const char *fmt, ...) __printf(2, 3);
+/* 0 or a negative errno. */
+int host_mkdir(const char *fmt, ...) __printf(1, 2);
+int host_rmdir(const char *fmt, ...) __printf(1, 2);
 /* A symbolic link's text, cut to @size; 0 or a negative errno. */
 int host_readlink(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 int host_open(int flags, const char *fmt, ...) __printf(2, 3);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* irqhop: sends a VM's interrupts to vCPUs that run. */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "error.h"
+#include "stop.h"
 
 const char *argp_program_version = "irqhop " IRQHOP_VERSION;
 
@@ -17,7 +19,11 @@ static const struct command {
 	{ "list",	cmd_list },
 	{ "enable",	cmd_enable },
 	{ "disable",	cmd_disable },
+	{ "policy",	cmd_policy },
 	{ "stat",	cmd_stat },
+	{ "verify",	cmd_verify },
+	{ "trace",	cmd_trace },
+	{ "monitor",	cmd_monitor },
 };
 
 struct choice {
@@ -64,7 +70,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	"  list      the VMs of this host, or one with its interrupts\n" \
 	"  enable    redirect the interrupts of VMs\n" \
 	"  disable   send them home, and leave them there\n" \
+	"  policy    how interrupts are redirected, or how they are to be\n" \
 	"  stat      what was redirected, and what it cost\n" \
+	"  verify    whether all records of where interrupts point agree\n" \
+	"  trace     each hop, as it happens\n" \
+	"  monitor   VMs that are enabled and disabled, as it happens\n" \
 	"\n" \
 	"'irqhop COMMAND --help' says more."
 
@@ -73,6 +83,15 @@ static const struct argp argp = {
 	.args_doc = "COMMAND [ARGS]",
 	.doc = SUMMARY "\v" COMMANDS,
 };
+
+/* What was not written was not said. Whoever closed a pipe knows. */
+static int finish(int status)
+{
+	if ((!fflush(stdout) && !ferror(stdout)) || status ||
+	    stop_signalled())
+		return status;
+	return fail(STATUS_FAILED, "cannot write: %s", strerror(errno));
+}
 
 int main(int argc, char **argv)
 {
@@ -84,5 +103,6 @@ int main(int argc, char **argv)
 
 	snprintf(name, sizeof(name), "irqhop %s", choice.command->name);
 	argv[choice.first] = name;
-	return choice.command->run(argc - choice.first, argv + choice.first);
+	return finish(choice.command->run(argc - choice.first,
+					  argv + choice.first));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The module, and what it says about itself and the VMs. */
+/* The module: how it is asked, and what it offers. */
 #ifndef IRQHOP_MODULE_H
 #define IRQHOP_MODULE_H
 
@@ -9,70 +9,67 @@
 #include <stdint.h>
 
 #include "genl.h"
-#include "stat.h"
 #include "vm.h"
 
-#define MODULE_POLICIES	16
+#define MODULE_NAMES		16
+#define MODULE_MESSAGE_LEN	256
+
+/**
+ * struct names - what may be named
+ * @nr: how many
+ * @name: the names
+ */
+struct names {
+	size_t nr;
+	char name[MODULE_NAMES][IRQHOP_POLICY_LEN];
+};
 
 /**
  * struct module - the module
  * @genl: the socket
  * @family: its family's number
  * @family_version: its family's version; known without privilege
+ * @group: number of the multicast group of its notifications, 0: none
+ * @unloaded: it answered once, but is gone
  * @version: its version, "" if it was not asked
  * @abi: its %IRQHOP_GENL_VERSION
  * @caps: bits of &enum irqhop_caps
- * @nr_policies: how many policies may be named
- * @policy: their names
+ * @policies: the default first
+ * @returns: return rules
+ * @max_hops: most hops per second by default, 0 for no bound
  */
 struct module {
 	struct genl genl;
 	uint16_t family;
 	uint32_t family_version;
+	uint32_t group;
+	bool unloaded;
 	char version[64];
 	uint32_t abi;
 	uint32_t caps;
-	size_t nr_policies;
-	char policy[MODULE_POLICIES][IRQHOP_POLICY_LEN];
+	struct names policies;
+	struct names returns;
+	uint32_t max_hops;
 };
 
-struct vcpu {
-	uint32_t id;
-	uint32_t state;
-};
-
-/* What the module says about a VM that is enabled. */
-struct report {
-	pid_t pid;
-	char policy[IRQHOP_POLICY_LEN];
-	struct stat_vm stat;
-	size_t nr_vcpus;
-	struct vcpu *vcpu;
-};
-
-struct report_list {
-	size_t nr;
-	struct report *report;
-};
-
-#define LPI_NO_VCPU	UINT32_MAX
-
-struct lpi {
-	uint32_t intid;
-	uint32_t home;		/* LPI_NO_VCPU: not said */
-	uint32_t target;	/* LPI_NO_VCPU: not said */
-	uint32_t host_irq;	/* 0: none */
-	uint32_t flags;		/* enum irqhop_irq_flags */
-};
-
-struct lpi_list {
-	size_t nr;
-	struct lpi *lpi;
+/**
+ * struct settings - how the interrupts of a VM are to be redirected
+ * @policy: or NULL: as it is
+ * @rule: return rule, or NULL: as it is
+ * @bounded: @max_hops was given
+ * @max_hops: most hops per second, 0 for no bound
+ */
+struct settings {
+	const char *policy;
+	const char *rule;
+	bool bounded;
+	uint32_t max_hops;
 };
 
 /*
  * All return 0 or a negative errno and print nothing; module_fail() says
- * what went wrong. -ENODEV: not loaded; -EPROTO: not this tool's version.
+ * what went wrong. -ENODEV: not loaded, or not any more; -EPROTO: not this
+ * tool's version.
  */
 int module_open(struct module *module);
 void module_close(struct module *module);
@@ -83,16 +80,26 @@ int module_fail(const struct module *module, int err, const char *doing,
 /* Opens it, and says what is wrong if that fails: an exit status. */
 int module_need(struct module *module, const char *doing);
 
-bool module_has_policy(const struct module *module, const char *policy);
+/* A request, to which attributes are added and which module_talk() sends. */
+struct nlmsghdr *module_request(struct module *module, uint8_t cmd,
+				uint16_t flags);
+struct nlmsghdr *module_request_vm(struct module *module, uint8_t cmd,
+				   uint16_t flags, int fd);
+int module_talk(struct module *module, const struct nlmsghdr *request,
+		int (*answer)(const struct nlmsghdr *nlh, void *data),
+		void *data);
+/* The same for a dump that can be begun anew: -EINTR if it always changed. */
+int module_dump(struct module *module, const struct nlmsghdr *request,
+		int (*answer)(const struct nlmsghdr *nlh, void *data),
+		void (*again)(void *data), void *data);
 
-int module_vm_enable(struct module *module, int fd, const char *policy);
+int module_vm_enable(struct module *module, int fd,
+		     const struct settings *settings);
+int module_vm_set(struct module *module, int fd,
+		  const struct settings *settings);
 int module_vm_disable(struct module *module, int fd);
-int module_vm_get(struct module *module, int fd, struct report *report);
-int module_vm_list(struct module *module, struct report_list *list);
-int module_irq_list(struct module *module, int fd, struct lpi_list *list);
-
-void report_free(struct report *report);
-void report_list_free(struct report_list *list);
-void lpi_list_free(struct lpi_list *list);
+/* @message: what contradicts what in the module's tables; "": nothing. */
+int module_vm_check(struct module *module, int fd,
+		    char message[MODULE_MESSAGE_LEN]);
 
 #endif

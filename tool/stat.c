@@ -60,6 +60,7 @@ static bool began_again(const struct stat_vm *now, const struct stat_vm *old)
 	       now->failed < old->failed || now->stranded < old->stranded ||
 	       now->in_handler < old->in_handler ||
 	       now->held_back < old->held_back ||
+	       now->over_bound < old->over_bound ||
 	       now->preemptions < old->preemptions ||
 	       now->cost_sum < old->cost_sum || now->cost_max < old->cost_max;
 }
@@ -77,6 +78,7 @@ struct stat_vm stat_since(const struct stat_vm *now, const struct stat_vm *old)
 	since.stranded -= old->stranded;
 	since.in_handler -= old->in_handler;
 	since.held_back -= old->held_back;
+	since.over_bound -= old->over_bound;
 	since.preemptions -= old->preemptions;
 	since.cost_sum -= old->cost_sum;
 	for (i = 0; i < IRQHOP_COST_BUCKETS; i++)

@@ -14,6 +14,7 @@ struct stat_vm {
 	uint64_t stranded;
 	uint64_t in_handler;
 	uint64_t held_back;
+	uint64_t over_bound;
 	uint64_t preemptions;
 	uint64_t cost_max;
 	uint64_t cost_sum;

@@ -184,14 +184,19 @@ static int fail_no_vm(const struct vm_list *list, const char *arg)
 {
 	char *end;
 	long pid = strtol(arg, &end, 10);
+	bool process = end != arg && !*end && pid > 0 &&
+		       host_exists("/proc/%ld", pid);
 
-	if (end != arg && !*end && pid > 0 && host_exists("/proc/%ld", pid))
-		return fail(STATUS_NO_VM, list->partial ?
-			    "no VM seen in process '%s'; not root: only your own processes were looked at" :
+	if (list->partial)
+		return fail(STATUS_NO_VM,
+			    "no VM %s'%s'%s; not root: only your own processes were looked at",
+			    process ? "seen in process " : "", arg,
+			    process ? "" : " seen");
+	if (process)
+		return fail(STATUS_NO_VM,
 			    "process '%s' has no VM; 'irqhop list' shows those that have",
 			    arg);
-	return fail(STATUS_NO_VM, list->partial ?
-		    "no VM '%s' seen; not root: only your own processes were looked at" :
+	return fail(STATUS_NO_VM,
 		    "no VM '%s' on this host; 'irqhop list' shows those there are",
 		    arg);
 }

@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A made-up module and host beneath the real tool, for test/run.sh. What
+ * A made-up module and host beneath the real tool, for test/run.py. What
  * they are like is said by the environment:
  *
  * FAKE_ROOT	below which /proc, /sys and /dev are
  * FAKE_NOCAP	the caller is not privileged
  * FAKE_ABSENT	the module is not loaded
- * FAKE_ABI	its ABI version
+ * FAKE_GONE_AT	after so many requests the module is gone
+ * FAKE_ABI	the ABI version that it tells
+ * FAKE_FAMILY	its family's version
  * FAKE_CAPS	its caps
+ * FAKE_MUTE	it has no multicast group
  * FAKE_ENABLED	"PID:POLICY ...": the VMs that are enabled
  * FAKE_MOVES	a file with a number: moves so far; each VM_GET adds 100
+ * FAKE_DRIFT	"INTID:WHAT:VCPU[:N] ...": what is wrong with LPIs, in the
+ *		first N looks or in all; WHAT is home, target, ehome, etarget
+ * FAKE_CHECK	what VM_CHECK says
  * FAKE_FAIL	"CMD:ERRNO:TEXT": requests that fail, and what is said then
  * FAKE_INTR	the first dump is inconsistent
- * FAKE_GONE	pidfd_getfd() fails with this errno
+ * FAKE_PIDFD	pidfd_getfd() fails with this errno
  * FAKE_LOG	a file to which each request that changes something is added
+ * FAKE_SLEEP	sleeping takes no time, but is logged
+ * FAKE_NOTICES	a file with notifications: "enabled PID POLICY",
+ *		"disabled PID REASON NOT_HOME MESSAGE", "lost", "other",
+ *		"bad" or "unloaded"
+ * FAKE_TRACE	a file with what a trace_pipe has
+ * FAKE_EVENTS	0: the kernel has no events of the module
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/genetlink.h>
 #include <linux/irqhop.h>
@@ -25,7 +39,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../genl.h"
@@ -33,6 +49,7 @@
 #include "wrap.h"
 
 #define FAMILY		0x1f
+#define GROUP		0x21
 #define PORTID		4711
 #define FD_PIDFD	200
 #define FD_VM		300
@@ -44,6 +61,10 @@ static char part[16][32768] __aligned(8);
 static size_t part_len[16];
 static int parts, read_parts;
 static bool ext_ack, interrupted;
+static unsigned int requests, looks;
+static bool joined_events, joined_control;
+static FILE *notices;
+static int pipe_fd = -1;
 
 __attr((constructor)) static void root_set(void)
 {
@@ -62,8 +83,8 @@ static int fd_new(int least, pid_t pid)
 
 static long fake_getfd(int pidfd)
 {
-	if (getenv("FAKE_GONE")) {
-		errno = atoi(getenv("FAKE_GONE"));
+	if (getenv("FAKE_PIDFD")) {
+		errno = atoi(getenv("FAKE_PIDFD"));
 		return -1;
 	}
 	return fd_new(FD_VM, fd_pid[pidfd]);
@@ -115,9 +136,17 @@ int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups,
 int __wrap_mnl_socket_setsockopt(const struct mnl_socket *nl, int type,
 				 void *buf, socklen_t len)
 {
+	int value = *(int *)buf;
+
 	(void)nl;
+	if (len != sizeof(value))
+		abort();
 	if (type == NETLINK_EXT_ACK)
-		ext_ack = len == sizeof(int) && *(int *)buf;
+		ext_ack = value;
+	if (type == NETLINK_ADD_MEMBERSHIP) {
+		joined_events |= value == GROUP;
+		joined_control |= value == GENL_ID_CTRL;
+	}
 	return 0;
 }
 
@@ -189,10 +218,10 @@ static struct nlmsghdr *put_genl(const struct nlmsghdr *req, bool new_part)
 	struct genlmsghdr *head;
 
 	nlh = put(req, req->nlmsg_type,
-		  req->nlmsg_flags & NLM_F_DUMP ? NLM_F_MULTI : 0, new_part);
+		  (req->nlmsg_flags & NLM_F_DUMP) ? NLM_F_MULTI : 0, new_part);
 	head = mnl_nlmsg_put_extra_header(nlh, sizeof(*head));
 	head->cmd = asked->cmd;
-	head->version = 1;
+	head->version = IRQHOP_GENL_VERSION;
 	return nlh;
 }
 
@@ -216,20 +245,50 @@ static const char *attr_text(const struct nlmsghdr *req, uint16_t type)
 	return NULL;
 }
 
+static unsigned int number(const char *variable, unsigned int unset)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtoul(text, NULL, 10) : unset;
+}
+
+static bool absent(void)
+{
+	return getenv("FAKE_ABSENT") || requests > number("FAKE_GONE_AT", 1000);
+}
+
+static void group_put(struct nlmsghdr *nlh)
+{
+	struct nlattr *groups, *group;
+
+	groups = mnl_attr_nest_start(nlh, CTRL_ATTR_MCAST_GROUPS);
+	group = mnl_attr_nest_start(nlh, 1);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, 0x20);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, "other");
+	mnl_attr_nest_end(nlh, group);
+	group = mnl_attr_nest_start(nlh, 2);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, GROUP);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, IRQHOP_GENL_GROUP);
+	mnl_attr_nest_end(nlh, group);
+	mnl_attr_nest_end(nlh, groups);
+}
+
 static void family_get(const struct nlmsghdr *req)
 {
 	const char *name = attr_text(req, CTRL_ATTR_FAMILY_NAME);
 	struct nlmsghdr *nlh;
 
-	if (getenv("FAKE_ABSENT") || !name || strcmp(name, IRQHOP_GENL_NAME)) {
+	if (absent() || !name || strcmp(name, IRQHOP_GENL_NAME)) {
 		put_error(req, -ENOENT, NULL);
 		return;
 	}
 	nlh = put_genl(req, true);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
-	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION, atoi(getenv("FAKE_ABI") ?:
-						       "1"));
+	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION,
+			 number("FAKE_FAMILY", IRQHOP_GENL_VERSION));
+	if (!getenv("FAKE_MUTE"))
+		group_put(nlh);
 	done(nlh);
 	put_error(req, 0, NULL);
 }
@@ -240,11 +299,14 @@ static void info_get(const struct nlmsghdr *req)
 
 	mnl_attr_put_strz(nlh, IRQHOP_A_MODULE_VERSION, "9.9.9");
 	mnl_attr_put_u32(nlh, IRQHOP_A_ABI_VERSION,
-			 atoi(getenv("FAKE_ABI") ?: "1"));
+			 number("FAKE_ABI", IRQHOP_GENL_VERSION));
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, "recent");
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, "home");
+	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "eager");
+	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
+	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 20000);
 	mnl_attr_put_u32(nlh, IRQHOP_A_CAPS,
-			 atoi(getenv("FAKE_CAPS") ?: "1"));
+			 number("FAKE_CAPS", IRQHOP_CAP_DIRECT));
 	done(nlh);
 	put_error(req, 0, NULL);
 }
@@ -298,6 +360,7 @@ static void stat_put(struct nlmsghdr *nlh)
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_STRANDED, 4);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_IN_HANDLER, 5);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_HELD_BACK, 6);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_OVER_BOUND, 7);
 	mnl_attr_put(nlh, IRQHOP_STAT_PAD, 0, NULL);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_PREEMPTIONS, 1ULL << 40);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_COST_MAX, 20000);
@@ -306,22 +369,36 @@ static void stat_put(struct nlmsghdr *nlh)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+/* vCPU i is in state i + 1. */
+static void vcpu_put(struct nlmsghdr *nlh, uint32_t i)
+{
+	uint64_t time[IRQHOP_NR_VCPU_STATES] = {
+		[IRQHOP_VCPU_STATE_UNKNOWN]	= 1000000000,
+		[IRQHOP_VCPU_STATE_RUNNING]	= 6000000000 - i,
+		[IRQHOP_VCPU_STATE_PREEMPTED]	= 3000000000,
+		[IRQHOP_VCPU_STATE_IN_HANDLER]	= i,
+	};
+	struct nlattr *nest = mnl_attr_nest_start(nlh, IRQHOP_A_VCPU);
+
+	mnl_attr_put_u32(nlh, IRQHOP_VCPU_ID, i);
+	mnl_attr_put_u32(nlh, IRQHOP_VCPU_STATE, i + 1);
+	mnl_attr_put(nlh, IRQHOP_VCPU_TIME, sizeof(time), time);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 static void vm_put(const struct nlmsghdr *req, pid_t pid, const char *policy,
 		   bool new_part)
 {
 	struct nlmsghdr *nlh = put_genl(req, new_part);
-	struct nlattr *nest;
 	uint32_t i;
 
 	mnl_attr_put_u32(nlh, IRQHOP_A_VM_PID, pid);
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, policy);
+	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
+	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 500);
 	stat_put(nlh);
-	for (i = 0; i < 4; i++) {
-		nest = mnl_attr_nest_start(nlh, IRQHOP_A_VCPU);
-		mnl_attr_put_u32(nlh, IRQHOP_VCPU_ID, i);
-		mnl_attr_put_u32(nlh, IRQHOP_VCPU_STATE, i + 1);
-		mnl_attr_nest_end(nlh, nest);
-	}
+	for (i = 0; i < 4; i++)
+		vcpu_put(nlh, i);
 	if (getenv("FAKE_INTR") && !interrupted) {
 		nlh->nlmsg_flags |= NLM_F_DUMP_INTR;
 		interrupted = true;
@@ -346,20 +423,62 @@ static void vm_dump(const struct nlmsghdr *req)
 	put_done(req, 0, NULL);
 }
 
-static void lpi_put(struct nlmsghdr *nlh, uint32_t i)
+/* What @what of LPI @intid is said to be, if it is to be wrong. */
+static uint32_t drifted(uint32_t intid, const char *what, uint32_t value)
+{
+	const char *one = getenv("FAKE_DRIFT");
+	unsigned int other, vcpu, until;
+	char which[16];
+	int fields;
+
+	for (; one && *one; one = strchr(one, ' ')) {
+		one += strspn(one, " ");
+		fields = sscanf(one, "%u:%15[a-z]:%u:%u", &other, which, &vcpu,
+				&until);
+		if (fields >= 3 && other == intid && !strcmp(which, what) &&
+		    (fields == 3 || looks <= until))
+			return vcpu;
+	}
+	return value;
+}
+
+#define NO_VCPU	99
+
+static void vcpu_id_put(struct nlmsghdr *nlh, uint16_t attr, uint32_t intid,
+			const char *what, uint32_t value)
+{
+	value = drifted(intid, what, value);
+	if (value != NO_VCPU)
+		mnl_attr_put_u32(nlh, attr, value);
+}
+
+/*
+ * Not in order; every third injected, one of those with no home; if the VM is
+ * enabled, all direct ones away and one stranded.
+ */
+static void lpi_put(struct nlmsghdr *nlh, uint32_t i, bool on)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, IRQHOP_A_IRQ);
+	uint32_t home = i == 6 ? NO_VCPU : i % 4, intid = 8192 + LPIS - 1 - i;
+	uint32_t target = on ? (i + 1) % 4 : home;
+	bool direct = i % 3;
 
-	/* Not in order; every third injected, one with no home. */
-	mnl_attr_put_u32(nlh, IRQHOP_IRQ_INTID, 8192 + LPIS - 1 - i);
-	if (i != 5)
-		mnl_attr_put_u32(nlh, IRQHOP_IRQ_HOME, i % 4);
-	if (i % 3) {
-		mnl_attr_put_u32(nlh, IRQHOP_IRQ_TARGET, (i + 1) % 4);
+	mnl_attr_put_u32(nlh, IRQHOP_IRQ_INTID, intid);
+	vcpu_id_put(nlh, IRQHOP_IRQ_HOME, intid, "home", home);
+	if (direct) {
+		vcpu_id_put(nlh, IRQHOP_IRQ_TARGET, intid, "target", target);
 		mnl_attr_put_u32(nlh, IRQHOP_IRQ_HOST_IRQ, 50 + i);
 	}
-	mnl_attr_put_u32(nlh, IRQHOP_IRQ_FLAGS, i % 3 ? IRQHOP_IRQ_F_DIRECT |
-			 IRQHOP_IRQ_F_ENABLED : IRQHOP_IRQ_F_PENDING);
+	if (on) {
+		vcpu_id_put(nlh, IRQHOP_IRQ_ENGINE_HOME, intid, "ehome",
+			    direct ? home : NO_VCPU);
+		vcpu_id_put(nlh, IRQHOP_IRQ_ENGINE_TARGET, intid, "etarget",
+			    direct ? target : NO_VCPU);
+	}
+	mnl_attr_put_u32(nlh, IRQHOP_IRQ_FLAGS, direct ? IRQHOP_IRQ_F_DIRECT |
+			 IRQHOP_IRQ_F_ENABLED |
+			 (on && i == 7 ? IRQHOP_IRQ_F_STRANDED : 0) :
+			 IRQHOP_IRQ_F_PENDING);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -373,37 +492,80 @@ static void irq_dump(const struct nlmsghdr *req, pid_t pid)
 		put_error(req, -EBADF, "not a descriptor");
 		return;
 	}
+	looks++;
 	for (k = 0; k < 3; k++) {
 		nlh = put_genl(req, true);
 		for (i = k * LPIS / 3; i < (k + 1) * LPIS / 3; i++)
-			lpi_put(nlh, i);
+			lpi_put(nlh, i, enabled(pid));
 		done(nlh);
 	}
 	put_done(req, 0, NULL);
 }
 
-static void log_request(const char *what, pid_t pid, const char *policy)
+static void log_put(const char *fmt, ...) __printf(1, 2);
+
+static void log_put(const char *fmt, ...)
 {
 	const char *path = getenv("FAKE_LOG");
 	FILE *file = path ? fopen(path, "a") : NULL;
+	va_list ap;
 
 	if (!file)
 		return;
-	fprintf(file, "%s %d %s\n", what, pid, policy ?: "-");
+	va_start(ap, fmt);
+	vfprintf(file, fmt, ap);
+	va_end(ap);
 	fclose(file);
 }
 
-static void vm_change(const struct nlmsghdr *req, bool enable, pid_t pid)
+static const char *attr_number(const struct nlmsghdr *req, uint16_t type)
 {
-	const char *policy = attr_text(req, IRQHOP_A_POLICY);
+	const struct nlattr *attr;
+	static char text[16];
 
-	log_request(enable ? "enable" : "disable", pid, policy);
-	if (enable && enabled(pid) && !policy)
-		put_error(req, -EEXIST, NULL);
-	else if (!enable && !enabled(pid))
-		put_error(req, -ENOENT, NULL);
-	else
-		put_error(req, 0, NULL);
+	mnl_attr_for_each(attr, req, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) != type)
+			continue;
+		snprintf(text, sizeof(text), "%u", mnl_attr_get_u32(attr));
+		return text;
+	}
+	return "-";
+}
+
+static void log_request(const char *what, const struct nlmsghdr *req,
+			pid_t pid)
+{
+	log_put("%s %d %s %s %s\n", what, pid,
+		attr_text(req, IRQHOP_A_POLICY) ?: "-",
+		attr_text(req, IRQHOP_A_RETURN) ?: "-",
+		attr_number(req, IRQHOP_A_MAX_HOPS));
+}
+
+static void vm_change(const struct nlmsghdr *req, uint8_t cmd, pid_t pid)
+{
+	bool on = enabled(pid);
+
+	if (cmd == IRQHOP_CMD_VM_ENABLE) {
+		log_request("enable", req, pid);
+		put_error(req, on ? -EEXIST : 0, NULL);
+		return;
+	}
+	log_request(cmd == IRQHOP_CMD_VM_SET ? "set" : "disable", req, pid);
+	put_error(req, on ? 0 : -ENOENT, NULL);
+}
+
+static void vm_check(const struct nlmsghdr *req, pid_t pid)
+{
+	struct nlmsghdr *nlh;
+
+	if (enabled(pid)) {
+		nlh = put_genl(req, true);
+		if (getenv("FAKE_CHECK"))
+			mnl_attr_put_strz(nlh, IRQHOP_A_MESSAGE,
+					  getenv("FAKE_CHECK"));
+		done(nlh);
+	}
+	put_error(req, enabled(pid) ? 0 : -ENOENT, NULL);
 }
 
 static bool fails(const struct nlmsghdr *req, uint8_t cmd)
@@ -429,6 +591,11 @@ static void answer(const struct nlmsghdr *req)
 	bool dump = (req->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	pid_t pid = fd_pid[attr_u32(req, IRQHOP_A_VM_FD) % 1024];
 
+	requests++;
+	if (absent()) {
+		put_error(req, -ENOENT, NULL);
+		return;
+	}
 	if (fails(req, head->cmd))
 		return;
 	switch (head->cmd) {
@@ -437,7 +604,11 @@ static void answer(const struct nlmsghdr *req)
 		break;
 	case IRQHOP_CMD_VM_ENABLE:
 	case IRQHOP_CMD_VM_DISABLE:
-		vm_change(req, head->cmd == IRQHOP_CMD_VM_ENABLE, pid);
+	case IRQHOP_CMD_VM_SET:
+		vm_change(req, head->cmd, pid);
+		break;
+	case IRQHOP_CMD_VM_CHECK:
+		vm_check(req, pid);
 		break;
 	case IRQHOP_CMD_VM_GET:
 		if (dump) {
@@ -477,12 +648,87 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 	return len;
 }
 
+/* A byte in the pipe for each notification, so that poll() sees them. */
+int __wrap_mnl_socket_get_fd(const struct mnl_socket *nl)
+{
+	int fd[2], c;
+
+	(void)nl;
+	notices = fopen(getenv("FAKE_NOTICES") ?: "/dev/null", "r");
+	if (!notices || pipe(fd))
+		abort();
+	while ((c = getc(notices)) != EOF)
+		if (c == '\n' && write(fd[1], "", 1) != 1)
+			abort();
+	rewind(notices);
+	return pipe_fd = fd[0];
+}
+
+static void notice_disabled(struct nlmsghdr *nlh, const char *line)
+{
+	unsigned int pid, reason, not_home;
+	int end = 0;
+
+	if (sscanf(line, "disabled %u %u %u %n", &pid, &reason, &not_home,
+		   &end) != 3)
+		abort();
+	mnl_attr_put_u32(nlh, IRQHOP_A_VM_PID, pid);
+	mnl_attr_put_u32(nlh, IRQHOP_A_REASON, reason);
+	mnl_attr_put_u32(nlh, IRQHOP_A_NOT_HOME, not_home);
+	if (line[end])
+		mnl_attr_put_strz(nlh, IRQHOP_A_MESSAGE, line + end);
+}
+
+static void notice_put(struct nlmsghdr *nlh, const char *line)
+{
+	struct genlmsghdr *head;
+	unsigned int pid;
+	char policy[32];
+
+	nlh->nlmsg_type = strcmp(line, "unloaded") ? FAMILY : GENL_ID_CTRL;
+	head = mnl_nlmsg_put_extra_header(nlh, sizeof(*head));
+	if (sscanf(line, "enabled %u %31s", &pid, policy) == 2) {
+		head->cmd = IRQHOP_CMD_VM_ENABLED;
+		mnl_attr_put_u32(nlh, IRQHOP_A_VM_PID, pid);
+		mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, policy);
+	} else if (!strncmp(line, "disabled ", 9)) {
+		head->cmd = IRQHOP_CMD_VM_DISABLED;
+		notice_disabled(nlh, line);
+	} else if (!strcmp(line, "bad")) {
+		head->cmd = IRQHOP_CMD_VM_ENABLED;
+		mnl_attr_put_u16(nlh, IRQHOP_A_VM_PID, 1);
+	} else if (!strcmp(line, "unloaded")) {
+		head->cmd = CTRL_CMD_DELFAMILY;
+		mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
+	}
+}
+
+static ssize_t notice_next(void *buf)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	char line[256], byte;
+
+	if (!joined_events || !joined_control ||
+	    read(pipe_fd, &byte, 1) != 1 ||
+	    !fgets(line, sizeof(line), notices))
+		abort();
+	line[strcspn(line, "\n")] = '\0';
+	if (!strcmp(line, "lost")) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	notice_put(nlh, line);
+	return nlh->nlmsg_len;
+}
+
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 				   size_t size)
 {
 	size_t len;
 
 	(void)nl;
+	if (notices)
+		return notice_next(buf);
 	/* The kernel would keep one waiting for ever. */
 	if (read_parts == parts) {
 		fprintf(stderr, "fake: nothing more to read\n");
@@ -495,4 +741,126 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 	}
 	memcpy(buf, part[read_parts++], len);
 	return len;
+}
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+	if (!getenv("FAKE_SLEEP"))
+		return __real_nanosleep(time, left);
+	log_put("sleep %g\n", time->tv_sec + time->tv_nsec / 1e9);
+	return 0;
+}
+
+static void file_put(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	if (fd < 0)
+		abort();
+	close(fd);
+}
+
+/* The pipe is held open, so that it does not end. */
+static void pipe_put(const char *dir)
+{
+	char path[PATH_MAX], buf[4096];
+	FILE *file = fopen(getenv("FAKE_TRACE") ?: "/dev/null", "r");
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/trace_pipe", dir);
+	if (!file || mkfifo(path, 0600))
+		exit(99);
+	pipe_fd = open(path, O_RDWR);
+	while ((n = fread(buf, 1, sizeof(buf), file)))
+		if (write(pipe_fd, buf, n) != (ssize_t)n)
+			exit(99);
+	fclose(file);
+}
+
+/* What the kernel makes when a trace instance is made. */
+static void instance_fill(const char *dir)
+{
+	static const char * const events[] = {
+		"hop", "return", "stranded", "held_back", "in_handler",
+		"let_go",
+	};
+	char path[PATH_MAX];
+	size_t i;
+
+	file_put(dir, "trace_clock");
+	file_put(dir, "trace_options");
+	pipe_put(dir);
+	snprintf(path, sizeof(path), "%s/events", dir);
+	__real_mkdir(path, 0700);
+	if (!number("FAKE_EVENTS", 1))
+		return;
+	snprintf(path, sizeof(path), "%s/events/irqhop", dir);
+	__real_mkdir(path, 0700);
+	for (i = 0; i < sizeof(events) / sizeof(*events); i++) {
+		snprintf(path, sizeof(path), "%s/events/irqhop/%s", dir,
+			 events[i]);
+		__real_mkdir(path, 0700);
+		file_put(path, "enable");
+		file_put(path, "filter");
+	}
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+	int ret = __real_mkdir(path, mode);
+
+	if (!ret && strstr(path, "/instances/"))
+		instance_fill(path);
+	return ret;
+}
+
+/* Is anything of it open, but for the fake's own end of the pipe? */
+static bool instance_busy(const char *dir)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	for (fd = 0; fd < 256; fd++) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = fd == pipe_fd ? -1 : readlink(link, path, sizeof(path));
+		if (n > 0 && (size_t)n > strlen(dir) &&
+		    !strncmp(path, dir, strlen(dir)))
+			return true;
+	}
+	return false;
+}
+
+static int instance_drop(const char *path, const struct stat *st, int type,
+			 struct FTW *ftw)
+{
+	char text[64] = "";
+	FILE *file;
+
+	(void)st;
+	if (type == FTW_F && strcmp(path + ftw->base, "trace_pipe")) {
+		file = fopen(path, "r");
+		if (file && fgets(text, sizeof(text), file))
+			log_put("%s: %s\n", strstr(path, "/events/") ?
+				strstr(path, "/events/") : path + ftw->base,
+				text);
+		if (file)
+			fclose(file);
+	}
+	return remove(path);
+}
+
+int __wrap_rmdir(const char *path)
+{
+	if (!strstr(path, "/instances/"))
+		return __real_rmdir(path);
+	if (instance_busy(path)) {
+		errno = EBUSY;
+		return -1;
+	}
+	log_put("removed\n");
+	return nftw(path, instance_drop, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -54,10 +54,12 @@ static void test_since(void **state)
 	struct stat_vm old = {
 		.hops = 1, .returns = 2, .failed = 3, .stranded = 4,
 		.in_handler = 5, .held_back = 6, .preemptions = 7,
+		.over_bound = 8,
 		.cost_max = 50, .cost_sum = 9,
 	}, now = {
 		.hops = 11, .returns = 22, .failed = 33, .stranded = 44,
 		.in_handler = 55, .held_back = 66, .preemptions = 77,
+		.over_bound = 88,
 		.cost_max = 60, .cost_sum = 99,
 	}, since;
 
@@ -73,6 +75,7 @@ static void test_since(void **state)
 	assert_int_equal(since.in_handler, 50);
 	assert_int_equal(since.held_back, 60);
 	assert_int_equal(since.preemptions, 70);
+	assert_int_equal(since.over_bound, 80);
 	assert_int_equal(since.cost_sum, 90);
 	assert_int_equal(since.cost_max, 60);
 	assert_int_equal(stat_moves(&since), 3);
@@ -88,6 +91,11 @@ static void test_since_anew(void **state)
 	since = stat_since(&now, &old);
 	assert_int_equal(since.hops, 4);
 	assert_int_equal(since.returns, 3);
+	now.hops = 14;
+	old.over_bound = 1;
+	since = stat_since(&now, &old);
+	assert_int_equal(since.hops, 14);
+	old.over_bound = 0;
 	now.hops = 10;
 	old.cost_hist[LAST] = 1;
 	since = stat_since(&now, &old);

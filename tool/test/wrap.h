@@ -4,6 +4,8 @@
 #define IRQHOP_TEST_WRAP_H
 
 #include <libmnl/libmnl.h>
+#include <sys/types.h>
+#include <time.h>
 
 struct module;
 
@@ -17,9 +19,16 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 				 size_t len);
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 				   size_t size);
+int __wrap_mnl_socket_get_fd(const struct mnl_socket *nl);
 int __wrap_mnl_socket_close(struct mnl_socket *nl);
 long __wrap_syscall(long nr, ...);
 long __real_syscall(long nr, ...);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+int __real_nanosleep(const struct timespec *time, struct timespec *left);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_rmdir(const char *path);
+int __real_rmdir(const char *path);
 
 int __wrap_module_open(struct module *module);
 void __wrap_module_close(struct module *module);

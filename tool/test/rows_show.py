@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""irqhop check, stat and verify."""
+
+from tap import Row
+
+ON = {"FAKE_ENABLED": "101:recent"}
+TWO = {"FAKE_ENABLED": "101:recent 102:home"}
+# As the fake has it: all moves but one in one bucket, that one in the last.
+HIST = [0, 0, 0, 99] + [0] * 251 + [1]
+RAW = f"""\
+pid=101
+name=web
+policy=recent
+hops=100
+returns=2
+failed=3
+stranded=4
+in_handler=5
+held_back=6
+over_bound=7
+preemptions=1099511627776
+cost_max_ns=20000
+cost_sum_ns=20000
+cost_median_ns=224
+cost_hist={",".join(map(str, HIST))}
+"""
+JSON = {"pid": 101, "name": "web", "policy": "recent", "return": "lazy",
+        "max_hops": 500, "hops": 100, "returns": 2, "failed": 3,
+        "stranded": 4, "in_handler": 5, "held_back": 6, "over_bound": 7,
+        "preemptions": 1 << 40, "cost_max_ns": 20000, "cost_sum_ns": 20000,
+        "cost_median_ns": 224, "cost_median_open": False,
+        "cost_bucket_ns": 64, "cost_hist": HIST}
+STAT = [
+    Row("stat --raw", "stat web --raw", exact=RAW, env=ON),
+    Row("stat --raw of all", "stat -r", env=TWO,
+        exact=RAW + "\n" + RAW.replace("101", "102").replace("web", "db")
+        .replace("recent", "home")),
+    Row("stat", "stat", env=ON, out="^ +101 +100 +2 +3 +4 +5 +6 +7 "
+        "+1099511627776 +224 +20000  web$"),
+    Row("stat --json", "stat --json web", schema="stat", env=ON,
+        holds=lambda found: found == {"vms": [JSON]}),
+    Row("stat --json of all", "stat -j", schema="stat", env=TWO,
+        holds=lambda found: [vm["pid"] for vm in found["vms"]] == [101, 102]),
+    Row("stat --json --interval", "stat -j -i 0.01 -n 3", schema="stat",
+        env=ON, lines=True, holds=lambda found: len(found) == 3),
+    Row("stat --json of none", "stat --json", schema="stat",
+        err="^irqhop: no VM is enabled$",
+        holds=lambda found: found == {"vms": []}),
+    Row("stat --count waits a second", "stat -r -n 2 web",
+        env={**ON, "FAKE_SLEEP": 1}, log=["sleep 1"], exact=RAW + "\n" + RAW),
+    Row("stat of none", "stat", 0, None, "^irqhop: no VM is enabled$"),
+    Row("stat --raw of none", "stat --raw", 0, None, "no VM is enabled$"),
+    Row("stat of one that is not enabled", "stat web", 1, None,
+        r"VM 101 \(web\) is not enabled; 'irqhop enable 101'"),
+    Row("stat of a bad name", "stat nobody", 4, None, "no VM 'nobody'"),
+    Row("stat of a VM that ends", "stat web", 4, None, "has ended",
+        env={"FAKE_PIDFD": 3}),
+    Row("stat without the module", "stat", 3, None, "not loaded",
+        env={"FAKE_ABSENT": 1}),
+    Row("stat --interval, and the module is unloaded", "stat -i 0.01 web", 3,
+        "^ +101 ", "was unloaded meanwhile", env={**ON, "FAKE_GONE_AT": 3}),
+    Row("stat of all, and the module is unloaded", "stat -i 0.01", 3,
+        "^ +101 ", "was unloaded meanwhile", env={**ON, "FAKE_GONE_AT": 3}),
+]
+CHECK = [
+    Row("check --json", "check --json", 1, schema="check",
+        holds=lambda found: not found["redirect"] and {
+            "what": "module", "verdict": "ok",
+            "text": "irqhop 9.9.9; this tool is " + found["findings"][-2][
+                "text"].split()[-1]} in found["findings"]),
+    Row("check with another family version", "check", 1,
+        "^no +module +irqhop 9.9.9 is of another version than this tool",
+        env={"FAKE_FAMILY": 1}),
+]
+
+# 200 of the 300 are direct; all of them are away if the VM is enabled.
+OK_ON = "VM 101 (web): ok: 300 interrupts (200 direct, 200 away, 1 stranded)\n"
+OK_OFF = "VM 102 (db): ok: 300 interrupts (200 direct, 0 away, 0 stranded)\n"
+LOOKS = ["sleep 0.75"] * 4
+FAST = {**ON, "FAKE_SLEEP": 1}
+
+
+def drift(text, what, out, vm="web", **more):
+    """A row with drift that lasts; out: what is said after the VM."""
+    vm_is = {"web": "101 (web)", "db": "102 (db)"}[vm]
+    return Row(text, f"verify {vm}", 6, log=LOOKS, env={
+        **FAST, "FAKE_DRIFT": what}, exact=f"VM {vm_is}: drift: {out}\n",
+        **more)
+
+
+VERIFY = [
+    Row("verify", "verify web db", env=FAST, exact=OK_ON + OK_OFF, log=[]),
+    drift("verify: home", "8192:ehome:1",
+          "interrupt 8192: home by KVM 3, by irqhop 1"),
+    drift("verify: no home", "8192:home:99",
+          "interrupt 8192: home by KVM none, by irqhop 3"),
+    drift("verify: target", "8192:target:2",
+          "interrupt 8192: target by the ITS driver 2, by irqhop 0"),
+    drift("verify: unknown", "8192:ehome:99 8192:etarget:99",
+          "interrupt 8192: home 3, target 0, but not in irqhop's table"),
+    drift("verify: not direct, but in the table",
+          "8194:ehome:1 8194:etarget:2",
+          "interrupt 8194: target by the ITS driver none, by irqhop 2"),
+    drift("verify: not enabled, not at home", "8192:target:2",
+          "interrupt 8192: home 3, target 2, but the VM is not enabled",
+          vm="db"),
+    Row("verify: several", "verify web", 6, log=LOOKS, env={
+        **FAST, "FAKE_DRIFT": "8192:target:2 8193:ehome:0 8195:ehome:3:4"},
+        exact="VM 101 (web): drift: interrupt 8192: target by the ITS driver "
+        "2, by irqhop 0\nVM 101 (web): drift: interrupt 8193: home by KVM 2, "
+        "by irqhop 0\n"),
+    Row("verify: gone after a moment", "verify web", exact=OK_ON,
+        log=LOOKS[:2], env={**FAST, "FAKE_DRIFT": "8192:target:2:2"}),
+    Row("verify: gone in the last look", "verify web", exact=OK_ON,
+        log=LOOKS, env={**FAST, "FAKE_DRIFT": "8192:target:2:4"}),
+    Row("verify: another value each time", "verify web", exact=OK_ON,
+        log=LOOKS[:1], env={**FAST, "FAKE_DRIFT":
+                            "8192:target:2:1 8192:target:1"}),
+    Row("verify: the module's own tables", "verify web", 6, log=[],
+        env={**FAST, "FAKE_CHECK": "lists differ"},
+        exact="VM 101 (web): irqhop's tables contradict each other: lists "
+        "differ\n"),
+    Row("verify --json", "verify --json web db", schema="verify", env=FAST,
+        holds=lambda found: found["ok"] and
+        [vm["enabled"] for vm in found["vms"]] == [True, False]),
+    Row("verify --json with drift", "verify --json web db", 6,
+        schema="verify", env={**FAST, "FAKE_DRIFT": "8192:ehome:1",
+                              "FAKE_CHECK": "no"},
+        holds=lambda found: not found["ok"] and
+        [vm["ok"] for vm in found["vms"]] == [False, True] and
+        found["vms"][0]["message"] == "no" and
+        found["vms"][0]["drift"] == [{
+            "intid": 8192, "kind": "home", "home": 3, "target": 0,
+            "engine_home": 1, "engine_target": 0}]),
+    Row("verify --all", "verify --all", 1, r"^VM 102 \(db\): ok: ",
+        "holds several VMs", env=FAST),
+    Row("verify of a bad name", "verify web nobody", 4, None,
+        "no VM 'nobody'"),
+    Row("verify of a VM that ends", "verify web", 4, None, "has ended",
+        env={"FAKE_PIDFD": 3}),
+    Row("verify of a VM that has no ITS", "verify web", 1, None,
+        r"cannot verify VM 101 \(web\): no GICv3$",
+        env={"FAKE_FAIL": "5:95:no GICv3"}),
+    Row("verify, and the module is unloaded", "verify web", 3, None,
+        "was unloaded meanwhile", env={**FAST, "FAKE_GONE_AT": 1}),
+    Row("verify, and the module is unloaded between looks", "verify web", 3,
+        None, "was unloaded meanwhile",
+        env={**FAST, "FAKE_GONE_AT": 4, "FAKE_DRIFT": "8192:target:2"}),
+    Row("verify without the module", "verify web", 3, None, "not loaded",
+        env={"FAKE_ABSENT": 1}),
+    Row("verify without privilege", "verify web", 5, None, "needs root",
+        env={"FAKE_NOCAP": 1}),
+]
