@@ -18,6 +18,25 @@ enum irqhop_mutant {
 	IRQHOP_M_NONE,
 	/* core */
 	IRQHOP_M_IN_HANDLER,	/* a vCPU in a handler loses its interrupts */
+	IRQHOP_M_LEAVING,	/* so does one that is being switched out */
+	IRQHOP_M_ENABLED,	/* one that takes no interrupts gets some */
+	IRQHOP_M_QUIET,		/* nothing goes home when the VM is quiet */
+	IRQHOP_M_STRANDED_MARK,	/* a vCPU comes in, the stranded get no look */
+	IRQHOP_M_HOME_MARK,	/* a home goes out, its own get no look */
+	IRQHOP_M_UNSTRAND,	/* once stranded, always stranded */
+	IRQHOP_M_EAGER,		/* the eager rule is ignored */
+	IRQHOP_M_INJECTED_EAGER,	/* injected ones follow the rule */
+	IRQHOP_M_HALTED_HOME,	/* a home in WFI is not woken */
+	IRQHOP_M_BOUND,		/* hops are not bounded */
+	IRQHOP_M_HELD_MARK,	/* what was held back gets no look */
+	/* kmod */
+	IRQHOP_M_HOME_ON_CLOSE,	/* interrupts stay where they are at the end */
+	IRQHOP_M_WAKE_HALTED,	/* a vCPU in WFI is not told of what it gets */
+	IRQHOP_M_REREAD,	/* the one chosen may not run any more */
+	IRQHOP_M_REF,		/* no reference to the VM is taken */
+	IRQHOP_M_FORGET,	/* pCPUs go on knowing a VM that is freed */
+	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */
+	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

@@ -11,11 +11,28 @@
  */
 static u16 policy_recent_pick(const struct irqhop_engine *e, u16 irq)
 {
-	u16 v = e->running;
+	(void)irq;
+	return e->running;
+}
 
-	if (v != IRQHOP_NONE && v == e->irq[irq].target)
-		v = e->vcpu[v].run_next;
-	return v;
+/* The vCPU with the fewest interrupts. */
+static u16 policy_spread_pick(const struct irqhop_engine *e, u16 irq)
+{
+	(void)irq;
+	return e->least;
+}
+
+/*
+ * The vCPU that it came from: the guest's driver has been there, so its data
+ * may still be in that pCPU's cache.
+ */
+static u16 policy_sticky_pick(const struct irqhop_engine *e, u16 irq)
+{
+	u16 prev = e->irq[irq].prev;
+
+	if (prev != IRQHOP_NONE && irqhop_engine_vcpu_takes(e, prev))
+		return prev;
+	return e->running;
 }
 
 static u16 policy_home_pick(const struct irqhop_engine *e, u16 irq)
@@ -44,12 +61,29 @@ static u16 policy_storm_pick(const struct irqhop_engine *e, u16 irq)
 
 /* The first one is the default. */
 static const struct irqhop_policy policies[] = {
-	{ "recent", 0, policy_recent_pick },
-	{ "home", IRQHOP_POLICY_HOME, policy_home_pick },
+	{ "recent", 0, IRQHOP_RULE_LAZY, policy_recent_pick },
+	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, policy_spread_pick },
+	{ "sticky", 0, IRQHOP_RULE_NEVER, policy_sticky_pick },
+	{ "home", IRQHOP_POLICY_HOME, IRQHOP_RULE_LAZY, policy_home_pick },
 #ifdef IRQHOP_TEST
-	{ "storm", IRQHOP_POLICY_EAGER, policy_storm_pick },
+	{ "storm", IRQHOP_POLICY_STORM, IRQHOP_RULE_NEVER, policy_storm_pick },
 #endif
 };
+
+static const char * const rules[IRQHOP_NR_RULES] = {
+	[IRQHOP_RULE_LAZY]	= "lazy",
+	[IRQHOP_RULE_EAGER]	= "eager",
+	[IRQHOP_RULE_NEVER]	= "never",
+};
+
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
 
 /**
  * irqhop_policy_count - how many policies there are
@@ -82,16 +116,39 @@ const struct irqhop_policy *irqhop_policy_find(const char *name)
 {
 	u32 i;
 
-	for (i = 0; i < irqhop_policy_count(); i++) {
-		const char *a = policies[i].name;
-		const char *b = name;
-
-		while (*a && *a == *b) {
-			a++;
-			b++;
-		}
-		if (*a == *b)
+	for (i = 0; i < irqhop_policy_count(); i++)
+		if (same_name(policies[i].name, name))
 			return &policies[i];
-	}
 	return NULL;
+}
+
+/**
+ * irqhop_return_rule_name - what the user calls a return rule
+ * @rule: below %IRQHOP_NR_RULES
+ *
+ * Return: its name.
+ */
+const char *irqhop_return_rule_name(enum irqhop_return_rule rule)
+{
+	return rules[rule];
+}
+
+/**
+ * irqhop_return_rule_find - a return rule by its name
+ * @name: NUL-terminated
+ * @rule: gets it
+ *
+ * Return: false if there is none of that name; @rule is left alone then.
+ */
+bool irqhop_return_rule_find(const char *name, enum irqhop_return_rule *rule)
+{
+	u32 i;
+
+	for (i = 0; i < IRQHOP_NR_RULES; i++) {
+		if (!same_name(rules[i], name))
+			continue;
+		*rule = (enum irqhop_return_rule)i;
+		return true;
+	}
+	return false;
 }

@@ -6,6 +6,7 @@
 #define _IRQHOP_CORE_TYPES_H
 
 #ifdef __KERNEL__
+#include <linux/compiler.h>
 #include <linux/types.h>
 #else
 #include <stdbool.h>
@@ -16,10 +17,12 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int16_t s16;
+typedef int64_t s64;
 
-#ifndef fallthrough
-#define fallthrough	__attribute__((__fallthrough__))
-#endif
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
 #endif
 
 #endif /* _IRQHOP_CORE_TYPES_H */

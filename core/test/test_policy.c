@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqhop: the tables of policies and rules, and whom each policy picks.
+ */
+#include "fixture.h"
+
+static void test_policy_table(void **state)
+{
+	static const struct {
+		const char *name;
+		enum irqhop_return_rule rule;
+	} want[] = {
+		{ "recent", IRQHOP_RULE_LAZY },
+		{ "spread", IRQHOP_RULE_LAZY },
+		{ "sticky", IRQHOP_RULE_NEVER },
+		{ "home", IRQHOP_RULE_LAZY },
+#ifdef IRQHOP_TEST
+		{ "storm", IRQHOP_RULE_NEVER },
+#endif
+	};
+	u32 k;
+
+	(void)state;
+	assert_int_equal(irqhop_policy_count(), ARRAY_SIZE(want));
+	for (k = 0; k < ARRAY_SIZE(want); k++) {
+		assert_string_equal(irqhop_policy_get(k)->name, want[k].name);
+		assert_int_equal(irqhop_policy_get(k)->rule, want[k].rule);
+		assert_ptr_equal(irqhop_policy_find(want[k].name),
+				 irqhop_policy_get(k));
+	}
+	assert_null(irqhop_policy_get(k));
+	assert_null(irqhop_policy_find(""));
+	assert_null(irqhop_policy_find("recen"));
+	assert_null(irqhop_policy_find("recent2"));
+#ifndef IRQHOP_TEST
+	assert_null(irqhop_policy_find("storm"));
+#endif
+}
+
+static void test_rule_table(void **state)
+{
+	static const char * const want[] = { "lazy", "eager", "never" };
+	enum irqhop_return_rule rule = IRQHOP_RULE_NEVER;
+	u32 k;
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(want), IRQHOP_NR_RULES);
+	assert_false(irqhop_return_rule_find("", &rule));
+	assert_false(irqhop_return_rule_find("laz", &rule));
+	assert_int_equal(rule, IRQHOP_RULE_NEVER);
+	for (k = 0; k < IRQHOP_NR_RULES; k++) {
+		assert_string_equal(irqhop_return_rule_name(k), want[k]);
+		assert_true(irqhop_return_rule_find(want[k], &rule));
+		assert_int_equal(rule, k);
+	}
+}
+
+/* A policy brings its rule along; a rule that is set lasts until the next. */
+static void test_policy_sets_rule(void **state)
+{
+	(void)state;
+	vcpus_start("sticky", 4, "RR");
+	assert_int_equal(e.rule, IRQHOP_RULE_NEVER);
+	rule_set("eager");
+	assert_int_equal(e.rule, IRQHOP_RULE_EAGER);
+	irqhop_engine_policy_set(&e, irqhop_policy_find("spread"));
+	assert_int_equal(e.rule, IRQHOP_RULE_LAZY);
+}
+
+static void test_recent(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("recent", 4, "PXXX");
+	i = irq_add(0, 0);
+	vcpu_become(1, 'R');
+	vcpu_become(3, 'R');
+	vcpu_become(2, 'R');
+	expect(i, IRQHOP_HOP, 2);
+	vcpu_become(2, 'P');
+	expect(i, IRQHOP_HOP, 3);
+	vcpu_become(2, 'R');
+	expect(i, IRQHOP_HOP, 2);
+}
+
+static void test_recent_tie_is_lowest(void **state)
+{
+	static const u16 order[] = { 3, 1, 2 };
+	u16 i, k;
+
+	(void)state;
+	vcpus_start("recent", 4, "PXXX");
+	i = irq_add(0, 0);
+	for (k = 0; k < ARRAY_SIZE(order); k++)
+		irqhop_engine_vcpu_set(&e, order[k], IRQHOP_VS_RUNNING, false, 7);
+	expect(i, IRQHOP_HOP, 1);
+}
+
+/* What is said late about an earlier time does not count as the latest. */
+static void test_recent_by_time_not_by_call(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("recent", 4, "PXX");
+	i = irq_add(0, 0);
+	irqhop_engine_vcpu_set(&e, 1, IRQHOP_VS_RUNNING, false, 50);
+	irqhop_engine_vcpu_set(&e, 2, IRQHOP_VS_RUNNING, false, 40);
+	expect(i, IRQHOP_HOP, 1);
+}
+
+static void test_spread(void **state)
+{
+	u16 i, k;
+
+	(void)state;
+	vcpus_start("spread", 16, "RRRR");
+	for (k = 0; k < 6; k++)
+		irq_add(1 + k % 3, 1 + k % 3);
+	i = irq_add(0, 0);
+	/* Two each on 1, 2 and 3; with one less, 2 is it. */
+	irqhop_engine_irq_del(&e, 1);
+	vcpu_become(0, 'P');
+	expect(i, IRQHOP_HOP, 2);
+	irqhop_engine_moved(&e, i, 2);
+	/* Two each: the one that has had its number longest. */
+	i = irq_add(0, 0);
+	expect(i, IRQHOP_HOP, 1);
+	/* Scheduled in later than its equals. */
+	vcpu_become(3, 'P');
+	vcpu_become(3, 'R');
+	expect(i, IRQHOP_HOP, 3);
+	/* The guest moves two of its own there. */
+	irqhop_engine_irq_seen(&e, 0, 3, 3);
+	expect(i, IRQHOP_HOP, 1);
+	assert_null(engine_check_all());
+}
+
+/* Equally many more than are told apart: they take turns. */
+static void test_spread_beyond_the_last_list(void **state)
+{
+	u32 on[3] = { 0 };
+	u16 k;
+
+	(void)state;
+	vcpus_start("spread", 400, "PRRR");
+	for (k = 0; k < 390; k++)
+		irq_add(0, 0);
+	assert_int_equal(settle(), 390);
+	for (k = 0; k < 390; k++)
+		on[e.irq[k].target - 1]++;
+	for (k = 0; k < 3; k++)
+		assert_int_equal(on[k], 130);
+}
+
+/* It counts from the moment it is chosen on, and only then. */
+static void test_spread_set_later(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("recent", 8, "PRR");
+	irq_add(2, 2);
+	i = irq_add(0, 0);
+	assert_int_equal(e.least, IRQHOP_NONE);
+	expect(i, IRQHOP_HOP, 2);
+	irqhop_engine_policy_set(&e, irqhop_policy_find("spread"));
+	expect(i, IRQHOP_HOP, 1);
+	assert_null(engine_check_all());
+	irqhop_engine_policy_set(&e, irqhop_policy_find("recent"));
+	assert_int_equal(e.least, IRQHOP_NONE);
+	assert_null(engine_check_all());
+}
+
+static void test_sticky(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("sticky", 4, "RRRR");
+	i = irq_add(0, 0);
+	settle();
+	vcpu_become(0, 'P');
+	/* It knows no other one yet. */
+	expect(i, IRQHOP_HOP, 3);
+	settle();
+	/* Home runs again, and is where it came from. */
+	vcpu_become(0, 'R');
+	assert_int_equal(settle(), 0);
+	vcpu_become(2, 'P');
+	vcpu_become(2, 'R');
+	vcpu_become(3, 'P');
+	expect(i, IRQHOP_RETURN, 0);
+	settle();
+	/* Where it came from is out: as recent. */
+	vcpu_become(0, 'P');
+	expect(i, IRQHOP_HOP, 2);
+	settle();
+	/* Away from home, back to the one before. */
+	vcpu_become(1, 'R');
+	vcpu_become(0, 'R');
+	vcpu_become(0, 'P');
+	vcpu_become(2, 'P');
+	expect(i, IRQHOP_HOP, 1);
+	settle();
+	vcpu_become(2, 'R');
+	vcpu_become(0, 'R');
+	vcpu_become(1, 'P');
+	expect(i, IRQHOP_HOP, 2);
+	/* The guest wants it elsewhere: what it knew counts no more. */
+	irqhop_engine_irq_seen(&e, i, 1, 1);
+	expect(i, IRQHOP_HOP, 0);
+}
+
+static void test_policy_change(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("home", 4, "PR");
+	i = irq_add(0, 0);
+	assert_int_equal(settle(), 0);
+	irqhop_engine_policy_set(&e, irqhop_policy_find("recent"));
+	assert_int_equal(settle(), 1);
+	assert_int_equal(e.irq[i].target, 1);
+	vcpu_become(0, 'R');
+	assert_int_equal(settle(), 0);
+	/* The new rule wants it home at once. */
+	rule_set("eager");
+	assert_int_equal(settle(), 1);
+	assert_int_equal(e.irq[i].target, 0);
+}
+
+#ifdef IRQHOP_TEST
+static void test_storm(void **state)
+{
+	u16 i, j;
+
+	(void)state;
+	vcpus_start("storm", 4, "RRRR");
+	i = irq_add(0, 0);
+	j = irq_add(2, 2);
+	no_todo();
+	vcpu_become(3, 'P');
+	assert_int_equal(settle(), 2);
+	assert_int_equal(e.irq[i].target, 1);
+	assert_int_equal(e.irq[j].target, 0);
+	vcpu_become(3, 'R');
+	vcpu_become(1, 'p');
+	assert_int_equal(settle(), 1);
+	assert_int_equal(e.irq[i].target, 1);
+	assert_int_equal(e.irq[j].target, 2);
+	vcpu_become(0, 'H');
+	vcpu_become(1, 'H');
+	vcpu_become(3, 'L');
+	irqhop_engine_irq_mark(&e, j);
+	assert_int_equal(settle(), 0);
+	assert_int_equal(e.irq[j].target, 2);
+}
+#endif
+
+int policy_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_policy_table),
+		cmocka_unit_test(test_rule_table),
+		cmocka_unit_test(test_policy_sets_rule),
+		cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_recent_tie_is_lowest),
+		cmocka_unit_test(test_recent_by_time_not_by_call),
+		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_spread_beyond_the_last_list),
+		cmocka_unit_test(test_spread_set_later),
+		cmocka_unit_test(test_sticky),
+		cmocka_unit_test(test_policy_change),
+#ifdef IRQHOP_TEST
+		cmocka_unit_test(test_storm),
+#endif
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, group_end);
+}
