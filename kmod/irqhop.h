@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "engine.h"
 #include "move.h"
+#include "mutant.h"
 
 #define IRQHOP_VERSION	"0.1.0"
 
@@ -26,6 +27,11 @@
 #else
 #define irqhop_is_test	false
 #endif
+
+/* Interrupts looked at in one turn under a VM's lock. */
+#define IRQHOP_LOOKS		256
+/* An ITS that takes longer than this for a move, in ns, does not answer. */
+#define IRQHOP_COST_LIMIT	(500 * NSEC_PER_MSEC)
 
 /* LPIs start here, and KVM gives a guest 16 bits of interrupt number. */
 #define IRQHOP_LPI_FIRST	8192
@@ -54,6 +60,8 @@ struct irqhop_vm;
  * @since: when it was scheduled in last; written before @word
  * @seen: the word that the engine was told about, under @vm's lock
  * @mark: what irqhop_arch_vcpu_mark() said last, under @vm's lock
+ * @accounted: until when @time goes, sched_clock(), under @vm's lock
+ * @time: ns in each state, by &enum irqhop_vcpu_state_uapi, under @vm's lock
  */
 struct irqhop_vcpu {
 	struct hlist_node node;
@@ -64,6 +72,8 @@ struct irqhop_vcpu {
 	u64 since;
 	u64 seen;
 	u32 mark;
+	u64 accounted;
+	u64 time[IRQHOP_NR_VCPU_STATES];
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -84,6 +94,7 @@ struct irqhop_stats {
 	u64 stranded;
 	u64 in_handler;
 	u64 held_back;
+	u64 over_bound;
 	u64 preemptions;
 	u64 cost_max;
 	u64 cost_sum;
@@ -99,6 +110,7 @@ struct irqhop_stats {
  * @closing: nothing is decided any more
  * @broken: let go of this VM, and why
  * @fails: moves refused in a row
+ * @slow: moves that the ITS took too long for
  * @engine: states, homes, targets
  * @engine_mem: its tables
  * @irq: by the engine's number
@@ -130,6 +142,7 @@ struct irqhop_vm {
 	bool closing;
 	const char *broken;
 	unsigned int fails;
+	unsigned int slow;
 	struct irqhop_engine engine;
 	void *engine_mem;
 	struct irqhop_irq *irq;
@@ -195,22 +208,72 @@ void irqhop_watch_vm_del(struct irqhop_vm *vm);
 void irqhop_watch_look(void);
 void irqhop_watch_poke(int cpu);
 
+/* turn.c */
+bool irqhop_turn_event(const struct irqhop_event *ev);
+bool irqhop_turn_run(struct irqhop_vm *vm, bool later);
+int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
+		     u16 to);
+void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v);
+void irqhop_turn_vcpu_account(struct irqhop_vcpu *v, u64 now);
+void irqhop_turn_poke(struct irqhop_vm *vm);
+void irqhop_vm_break(struct irqhop_vm *vm, const char *why);
+
+/* table.c */
+int irqhop_table_init(struct irqhop_vm *vm);
+void irqhop_table_free(struct irqhop_vm *vm);
+void irqhop_table_grow(struct irqhop_vm *vm);
+u16 irqhop_table_find(struct irqhop_vm *vm, u32 intid);
+void irqhop_table_forget(struct irqhop_vm *vm, u16 i);
+u32 irqhop_table_scan_begin(struct irqhop_vm *vm, bool reload);
+void irqhop_table_scan_some(struct irqhop_vm *vm, unsigned int looks);
+void irqhop_table_scan_turn(struct irqhop_vm *vm, u64 now);
+const char *irqhop_table_check(struct irqhop_vm *vm);
+
 /* vm.c */
 extern struct mutex irqhop_mutex;
 extern struct list_head irqhop_vms;
 
+/**
+ * struct irqhop_options - how a VM is to be treated
+ * @policy: NULL: the default, or as it is
+ * @rule: the return rule, if @has_rule; otherwise the policy's own
+ * @has_rule: @rule is given
+ * @max_hops: most hops per second, 0 for no bound, if @has_max_hops
+ * @has_max_hops: @max_hops is given
+ */
+struct irqhop_options {
+	const struct irqhop_policy *policy;
+	enum irqhop_return_rule rule;
+	bool has_rule;
+	u32 max_hops;
+	bool has_max_hops;
+};
+
 int irqhop_vm_init(void);
+void irqhop_vm_unload(void);
 void irqhop_vm_exit(void);
-bool irqhop_vm_event(const struct irqhop_event *ev);
+void irqhop_vm_work_soon(unsigned int ms);
 void irqhop_vm_task_exit(struct task_struct *p);
 struct irqhop_vm *irqhop_vm_find(struct kvm *kvm);
-int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
+int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_options *options,
 		     struct netlink_ext_ack *extack);
+int irqhop_vm_set(struct kvm *kvm, const struct irqhop_options *options,
+		  struct netlink_ext_ack *extack);
 int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack);
-u32 irqhop_vm_vcpu_state(struct irqhop_vcpu *v);
+u32 irqhop_vcpu_state_uapi(u64 word);
+
+/* report.c */
+size_t irqhop_report_vm_size(u16 nr_vcpus);
+int irqhop_report_info(struct sk_buff *msg);
+int irqhop_report_vm(struct sk_buff *msg, struct irqhop_vm *vm);
+int irqhop_report_irq(struct sk_buff *msg, struct kvm *kvm,
+		      struct irqhop_vm *vm, u32 from, u32 *next);
 
 /* netlink.c */
 int irqhop_netlink_init(void);
 void irqhop_netlink_exit(void);
+void irqhop_notify_enabled(const struct irqhop_vm *vm);
+void irqhop_notify_disabled(const struct irqhop_vm *vm,
+			    enum irqhop_reason reason, unsigned int not_home);
 
 #endif /* _IRQHOP_H */

@@ -18,6 +18,9 @@ static int __init irqhop_init(void)
 {
 	int ret;
 
+	/* A mutant is for tests alone. */
+	BUILD_BUG_ON(IRQHOP_MUTANT != IRQHOP_M_NONE && !irqhop_is_test);
+
 	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		pr_err("not loaded: PREEMPT_RT is not supported\n");
 		return -EOPNOTSUPP;
@@ -51,7 +54,11 @@ err_watch:
 
 static void __exit irqhop_exit(void)
 {
-	/* No more requests; then no VM; then nobody comes in from outside. */
+	/*
+	 * No VM, and none can be enabled any more, as long as that can be told;
+	 * then no more requests; then nobody comes in from outside.
+	 */
+	irqhop_vm_unload();
 	irqhop_netlink_exit();
 	irqhop_vm_exit();
 	irqhop_watch_exit();

@@ -375,50 +375,49 @@ static int vlpi_command(struct vlpi *vlpi, enum its_vcpu_info_cmd_type type)
 	return vlpi_send(vlpi, &info);
 }
 
+/* Find the descriptor of a host irq. Context: RCU read side. */
+static bool vlpi_find(struct vlpi *vlpi, u32 host_irq)
+{
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "irq descriptor without RCU");
+
+	vlpi->data = irq_get_irq_data(host_irq);
+	if (!vlpi->data)
+		return false;
+	vlpi->desc = irq_data_to_desc(vlpi->data);
+	return true;
+}
+
 /*
- * Lock the descriptor of a host irq and get its vLPI mapping, provided that
- * it is this VM's and this INTID's. KVM's own record may be out of date: it
- * leaves irq->hw set in places where the mapping is gone, and the number may
- * belong to another device by now.
+ * Get the vLPI mapping of a host irq that was found, provided that it is this
+ * VM's and this INTID's. KVM's own record may be out of date: it leaves
+ * irq->hw set in places where the mapping is gone, and the number may belong
+ * to another device by now.
  *
  * The descriptor itself is freed by RCU, but not the levels below it. As long
  * as it has an action, the driver that asked for it has yet to call
  * free_irq(), which takes the lock that we hold, and frees the levels after.
  *
- * Return: 0 with the lock held and interrupts off, -ENOENT without.
+ * Context: the descriptor's lock held.
+ *
+ * Return: 0 or -ENOENT.
  */
-static int vlpi_lock(struct vlpi *vlpi, struct kvm *kvm, u32 host_irq,
-		     u32 intid, unsigned long *flags)
+static int vlpi_get(struct vlpi *vlpi, struct kvm *kvm, u32 intid)
 {
-	struct irq_data *d;
+	struct irq_data *d = vlpi->data;
 
-	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "irq descriptor without RCU");
-
-	d = irq_get_irq_data(host_irq);
-	if (!d)
-		return -ENOENT;
-	vlpi->desc = irq_data_to_desc(d);
-	raw_spin_lock_irqsave(&vlpi->desc->lock, *flags);
+	lockdep_assert_held(&vlpi->desc->lock);
 	if (!irq_desc_has_action(vlpi->desc) || !irqd_is_forwarded_to_vcpu(d))
-		goto no;
+		return -ENOENT;
 	while (d && !(d->chip && d->chip->irq_set_vcpu_affinity))
 		d = d->parent_data;
 	if (!d || !d->chip->name || strcmp(d->chip->name, "ITS"))
-		goto no;
+		return -ENOENT;
 	vlpi->data = d;
 	if (vlpi_command(vlpi, GET_VLPI) ||
 	    vlpi->map.vm != &kvm->arch.vgic.its_vm ||
 	    vlpi->map.vintid != intid || !vlpi->map.vpe)
-		goto no;
+		return -ENOENT;
 	return 0;
-no:
-	raw_spin_unlock_irqrestore(&vlpi->desc->lock, *flags);
-	return -ENOENT;
-}
-
-static void vlpi_unlock(struct vlpi *vlpi, unsigned long flags)
-{
-	raw_spin_unlock_irqrestore(&vlpi->desc->lock, flags);
 }
 
 /* Context: RCU read side. */
@@ -442,15 +441,18 @@ static void arch_irq_fill(struct kvm *kvm, struct vgic_irq *irq,
 	info->target = IRQHOP_NONE;
 	if (!info->direct)
 		return;
-	if (vlpi_lock(&vlpi, kvm, info->host_irq, info->intid, &flags)) {
-		info->direct = false;
+	info->direct = false;
+	if (!vlpi_find(&vlpi, info->host_irq))
 		return;
+	raw_spin_lock_irqsave(&vlpi.desc->lock, flags);
+	if (!vlpi_get(&vlpi, kvm, info->intid)) {
+		info->direct = true;
+		/* map.vm is this VM's, so the vPE is in one of its vCPUs. */
+		info->target = arch_vcpu_index(container_of(vlpi.map.vpe,
+							    struct kvm_vcpu,
+							    arch.vgic_cpu.vgic_v3.its_vpe));
 	}
-	/* map.vm is this VM's, so the vPE is in one of its vCPUs. */
-	info->target = arch_vcpu_index(container_of(vlpi.map.vpe,
-						    struct kvm_vcpu,
-						    arch.vgic_cpu.vgic_v3.its_vpe));
-	vlpi_unlock(&vlpi, flags);
+	raw_spin_unlock_irqrestore(&vlpi.desc->lock, flags);
 }
 
 /**
@@ -519,20 +521,35 @@ int irqhop_arch_irq_next(struct kvm *kvm, u32 from,
  */
 void irqhop_arch_irq_reload(struct kvm *kvm, const struct irqhop_arch_irq *info)
 {
+	struct its_cmd_info cmd = { .cmd_type = PROP_UPDATE_AND_INV_VLPI };
 	struct vlpi vlpi;
 	unsigned long flags;
 
 	rcu_read_lock();
-	if (!vlpi_lock(&vlpi, kvm, info->host_irq, info->intid, &flags)) {
-		struct its_cmd_info cmd = {
-			.cmd_type = PROP_UPDATE_AND_INV_VLPI,
-			{ .config = vlpi.map.properties },
-		};
-
-		vlpi_send(&vlpi, &cmd);
-		vlpi_unlock(&vlpi, flags);
+	if (vlpi_find(&vlpi, info->host_irq)) {
+		raw_spin_lock_irqsave(&vlpi.desc->lock, flags);
+		if (!vlpi_get(&vlpi, kvm, info->intid)) {
+			cmd.config = vlpi.map.properties;
+			vlpi_send(&vlpi, &cmd);
+		}
+		raw_spin_unlock_irqrestore(&vlpi.desc->lock, flags);
 	}
 	rcu_read_unlock();
+}
+
+/* Context: the descriptor's lock held. Return: as irqhop_arch_irq_move(). */
+static int vlpi_move(struct vlpi *vlpi, struct its_vpe *vpe, u64 *cost)
+{
+	u64 start;
+	int ret;
+
+	if (vlpi->map.vpe == vpe)
+		return 1;
+	vlpi->map.vpe = vpe;
+	start = sched_clock();
+	ret = vlpi_command(vlpi, MAP_VLPI);
+	*cost = sched_clock() - start;
+	return ret;
 }
 
 /**
@@ -564,31 +581,23 @@ int irqhop_arch_irq_move(struct kvm *kvm, const struct irqhop_arch_irq *info,
 	struct its_vpe *vpe = &to->arch.vgic_cpu.vgic_v3.its_vpe;
 	struct vlpi vlpi;
 	unsigned long flags;
-	bool there = false;
-	u64 start;
-	int ret;
+	int ret = -ENOENT;
 
 	*cost = 0;
 	rcu_read_lock();
-	ret = vlpi_lock(&vlpi, kvm, info->host_irq, info->intid, &flags);
-	if (!ret) {
-		there = vlpi.map.vpe == vpe;
-		if (!there) {
-			vlpi.map.vpe = vpe;
-			start = sched_clock();
-			ret = vlpi_command(&vlpi, MAP_VLPI);
-			*cost = sched_clock() - start;
-		}
-		vlpi_unlock(&vlpi, flags);
+	if (vlpi_find(&vlpi, info->host_irq)) {
+		raw_spin_lock_irqsave(&vlpi.desc->lock, flags);
+		ret = vlpi_get(&vlpi, kvm, info->intid);
+		if (!ret)
+			ret = vlpi_move(&vlpi, vpe, cost);
+		raw_spin_unlock_irqrestore(&vlpi.desc->lock, flags);
 	}
 	rcu_read_unlock();
 	if (ret)
 		return ret;
-	if (there)
-		return 1;
 
 	mb();	/* the VMOVI is done before IN_WFI is read, see above */
-	if (vcpu_get_flag(to, IN_WFI))
+	if (vcpu_get_flag(to, IN_WFI) && !irqhop_mutant(WAKE_HALTED))
 		arch_vcpu_wake(to);
 	return 0;
 }

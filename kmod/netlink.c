@@ -16,14 +16,17 @@
 
 static struct genl_family irqhop_family;
 
-/* Room for one VM's message beside its vCPUs, and for each of those. */
-#define NL_VM_SIZE	(1024 + IRQHOP_COST_BUCKETS * sizeof(u64))
-#define NL_VCPU_SIZE	(3 * (NLA_HDRLEN + sizeof(u32)))
+static const struct genl_multicast_group irqhop_groups[] = {
+	{ .name = IRQHOP_GENL_GROUP, .flags = GENL_MCAST_CAP_SYS_ADMIN },
+};
 
 static const struct nla_policy irqhop_nla_policy[IRQHOP_A_MAX + 1] = {
 	[IRQHOP_A_VM_FD]	= { .type = NLA_U32 },
 	[IRQHOP_A_POLICY]	= { .type = NLA_NUL_STRING,
 				    .len = IRQHOP_POLICY_LEN - 1 },
+	[IRQHOP_A_RETURN]	= { .type = NLA_NUL_STRING,
+				    .len = IRQHOP_POLICY_LEN - 1 },
+	[IRQHOP_A_MAX_HOPS]	= { .type = NLA_U32 },
 };
 
 /*
@@ -75,49 +78,86 @@ static int nl_info_get(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *msg;
 	void *hdr;
-	u32 i;
 
 	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(msg, info, &irqhop_family, 0,
 				IRQHOP_CMD_INFO_GET);
-	if (!hdr)
-		goto full;
-	if (nla_put_string(msg, IRQHOP_A_MODULE_VERSION, IRQHOP_VERSION) ||
-	    nla_put_u32(msg, IRQHOP_A_ABI_VERSION, IRQHOP_GENL_VERSION) ||
-	    nla_put_u32(msg, IRQHOP_A_CAPS, irqhop_arch_caps()))
-		goto full;
-	for (i = 0; i < irqhop_policy_count(); i++)
-		if (nla_put_string(msg, IRQHOP_A_POLICY,
-				   irqhop_policy_get(i)->name))
-			goto full;
+	if (!hdr || irqhop_report_info(msg)) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
 	genlmsg_end(msg, hdr);
 	return genlmsg_reply(msg, info);
-full:
-	nlmsg_free(msg);
-	return -EMSGSIZE;
 }
 
-static int nl_vm_enable(struct sk_buff *skb, struct genl_info *info)
+/* What a request wants done with a VM. Return: 0 or -EINVAL. */
+static int nl_options(const struct genl_info *info,
+		      struct irqhop_options *options)
 {
-	struct nlattr *name = info->attrs[IRQHOP_A_POLICY];
-	const struct irqhop_policy *policy = NULL;
-	struct kvm *kvm;
-	int ret;
+	struct nlattr *policy = info->attrs[IRQHOP_A_POLICY];
+	struct nlattr *rule = info->attrs[IRQHOP_A_RETURN];
+	struct nlattr *max_hops = info->attrs[IRQHOP_A_MAX_HOPS];
 
-	if (name) {
-		policy = irqhop_policy_find(nla_data(name));
-		if (!policy) {
-			NL_SET_ERR_MSG_ATTR(info->extack, name,
+	*options = (struct irqhop_options) { .policy = NULL };
+	if (policy) {
+		options->policy = irqhop_policy_find(nla_data(policy));
+		if (!options->policy) {
+			NL_SET_ERR_MSG_ATTR(info->extack, policy,
 					    "no such policy");
 			return -EINVAL;
 		}
 	}
+	if (rule) {
+		if (!irqhop_return_rule_find(nla_data(rule), &options->rule)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, rule,
+					    "no such return rule");
+			return -EINVAL;
+		}
+		options->has_rule = true;
+	}
+	if (max_hops) {
+		options->max_hops = nla_get_u32(max_hops);
+		options->has_max_hops = true;
+	}
+	return 0;
+}
+
+static int nl_vm_enable(struct sk_buff *skb, struct genl_info *info)
+{
+	struct irqhop_options options;
+	struct kvm *kvm;
+	int ret;
+
+	ret = nl_options(info, &options);
+	if (ret)
+		return ret;
 	kvm = nl_kvm_get(info->attrs[IRQHOP_A_VM_FD], info->extack);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
-	ret = irqhop_vm_enable(kvm, policy, info->extack);
+	ret = irqhop_vm_enable(kvm, &options, info->extack);
+	kvm_put_kvm(kvm);
+	return ret;
+}
+
+static int nl_vm_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct irqhop_options options;
+	struct kvm *kvm;
+	int ret;
+
+	ret = nl_options(info, &options);
+	if (ret)
+		return ret;
+	if (!options.policy && !options.has_rule && !options.has_max_hops) {
+		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
+		return -EINVAL;
+	}
+	kvm = nl_kvm_get(info->attrs[IRQHOP_A_VM_FD], info->extack);
+	if (IS_ERR(kvm))
+		return PTR_ERR(kvm);
+	ret = irqhop_vm_set(kvm, &options, info->extack);
 	kvm_put_kvm(kvm);
 	return ret;
 }
@@ -135,65 +175,41 @@ static int nl_vm_disable(struct sk_buff *skb, struct genl_info *info)
 	return ret;
 }
 
-static int nl_put_u64(struct sk_buff *msg, int attr, u64 value)
+/* The VM if it is enabled, else NULL and why. Context: irqhop_mutex held. */
+static struct irqhop_vm *nl_vm_find(struct kvm *kvm, struct genl_info *info)
 {
-	return nla_put_u64_64bit(msg, attr, value, IRQHOP_STAT_PAD);
+	struct irqhop_vm *vm = irqhop_vm_find(kvm);
+
+	if (!vm)
+		NL_SET_ERR_MSG(info->extack, "irqhop is not enabled for this VM");
+	return vm;
 }
 
-/* Context: irqhop_mutex held. */
+/* Context: irqhop_mutex held. Return: 0 or a negative errno. */
 static int nl_vm_fill(struct sk_buff *msg, struct irqhop_vm *vm, void *hdr)
 {
-	const struct irqhop_policy *policy;
-	struct irqhop_stats *s;
-	struct nlattr *nest;
-	unsigned long flags;
-	int ret = -EMSGSIZE;
-	u16 i;
+	int ret = irqhop_report_vm(msg, vm);
 
-	s = kmalloc(sizeof(*s), GFP_KERNEL);
-	if (!s)
-		return -ENOMEM;
-	raw_spin_lock_irqsave(&vm->lock, flags);
-	*s = vm->stats;
-	policy = vm->engine.policy;
-	raw_spin_unlock_irqrestore(&vm->lock, flags);
-
-	if (nla_put_u32(msg, IRQHOP_A_VM_PID, vm->pid) ||
-	    nla_put_string(msg, IRQHOP_A_POLICY, policy->name))
-		goto out;
-	nest = nla_nest_start(msg, IRQHOP_A_STAT);
-	if (!nest ||
-	    nl_put_u64(msg, IRQHOP_STAT_HOPS, s->hops) ||
-	    nl_put_u64(msg, IRQHOP_STAT_RETURNS, s->returns) ||
-	    nl_put_u64(msg, IRQHOP_STAT_FAILED, s->failed) ||
-	    nl_put_u64(msg, IRQHOP_STAT_STRANDED, s->stranded) ||
-	    nl_put_u64(msg, IRQHOP_STAT_IN_HANDLER, s->in_handler) ||
-	    nl_put_u64(msg, IRQHOP_STAT_HELD_BACK, s->held_back) ||
-	    nl_put_u64(msg, IRQHOP_STAT_PREEMPTIONS, s->preemptions) ||
-	    nl_put_u64(msg, IRQHOP_STAT_COST_MAX, s->cost_max) ||
-	    nl_put_u64(msg, IRQHOP_STAT_COST_SUM, s->cost_sum) ||
-	    nla_put(msg, IRQHOP_STAT_COST_HIST, sizeof(s->cost_hist),
-		    s->cost_hist))
-		goto out;
-	nla_nest_end(msg, nest);
-	for (i = 0; i < vm->nr_vcpus; i++) {
-		nest = nla_nest_start(msg, IRQHOP_A_VCPU);
-		if (!nest ||
-		    nla_put_u32(msg, IRQHOP_VCPU_ID,
-				vm->vcpu[i].kvm_vcpu->vcpu_id) ||
-		    nla_put_u32(msg, IRQHOP_VCPU_STATE,
-				irqhop_vm_vcpu_state(&vm->vcpu[i])))
-			goto out;
-		nla_nest_end(msg, nest);
-	}
-	genlmsg_end(msg, hdr);
-	ret = 0;
-out:
-	kfree(s);
+	if (!ret)
+		genlmsg_end(msg, hdr);
 	return ret;
 }
 
-static int nl_vm_get_doit(struct sk_buff *skb, struct genl_info *info)
+/* Context: irqhop_mutex held. Return: 0 or a negative errno. */
+static int nl_check_fill(struct sk_buff *msg, struct irqhop_vm *vm, void *hdr)
+{
+	const char *what = irqhop_table_check(vm);
+
+	if (what && nla_put_string(msg, IRQHOP_A_MESSAGE, what))
+		return -EMSGSIZE;
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/* Answer a request about one enabled VM by what @fill puts into the reply. */
+static int nl_vm_reply(struct genl_info *info, int cmd,
+		       int (*fill)(struct sk_buff *msg, struct irqhop_vm *vm,
+				   void *hdr))
 {
 	struct sk_buff *msg = NULL;
 	struct irqhop_vm *vm;
@@ -205,21 +221,18 @@ static int nl_vm_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	mutex_lock(&irqhop_mutex);
-	vm = irqhop_vm_find(kvm);
-	if (!vm) {
-		NL_SET_ERR_MSG(info->extack, "irqhop is not enabled for this VM");
-		ret = -ENOENT;
+	vm = nl_vm_find(kvm, info);
+	ret = -ENOENT;
+	if (!vm)
 		goto out;
-	}
 	ret = -ENOMEM;
-	msg = genlmsg_new(NL_VM_SIZE + vm->nr_vcpus * NL_VCPU_SIZE, GFP_KERNEL);
+	msg = genlmsg_new(irqhop_report_vm_size(vm->nr_vcpus), GFP_KERNEL);
 	if (!msg)
 		goto out;
 	ret = -EMSGSIZE;
-	hdr = genlmsg_put_reply(msg, info, &irqhop_family, 0,
-				IRQHOP_CMD_VM_GET);
+	hdr = genlmsg_put_reply(msg, info, &irqhop_family, 0, cmd);
 	if (hdr)
-		ret = nl_vm_fill(msg, vm, hdr);
+		ret = fill(msg, vm, hdr);
 out:
 	mutex_unlock(&irqhop_mutex);
 	kvm_put_kvm(kvm);
@@ -227,6 +240,16 @@ out:
 		return genlmsg_reply(msg, info);
 	nlmsg_free(msg);
 	return ret;
+}
+
+static int nl_vm_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return nl_vm_reply(info, IRQHOP_CMD_VM_GET, nl_vm_fill);
+}
+
+static int nl_vm_check(struct sk_buff *skb, struct genl_info *info)
+{
+	return nl_vm_reply(info, IRQHOP_CMD_VM_CHECK, nl_check_fill);
 }
 
 static int nl_vm_get_start(struct netlink_callback *cb)
@@ -244,7 +267,7 @@ static int nl_vm_get_start(struct netlink_callback *cb)
 		most = max(most, vm->nr_vcpus);
 	mutex_unlock(&irqhop_mutex);
 	cb->min_dump_alloc = max_t(u32, cb->min_dump_alloc,
-				   NL_VM_SIZE + most * NL_VCPU_SIZE);
+				   irqhop_report_vm_size(most));
 	return 0;
 }
 
@@ -316,59 +339,33 @@ static int nl_irq_get_done(struct netlink_callback *cb)
 	return 0;
 }
 
-static int nl_irq_put_vcpu(struct sk_buff *skb, int attr, struct kvm *kvm,
-			   u16 idx)
-{
-	struct kvm_vcpu *vcpu;
-
-	if (idx == IRQHOP_NONE)
-		return 0;
-	vcpu = kvm_get_vcpu(kvm, idx);
-	return vcpu ? nla_put_u32(skb, attr, vcpu->vcpu_id) : 0;
-}
-
-static int nl_irq_fill(struct sk_buff *skb, struct kvm *kvm,
-		       const struct irqhop_arch_irq *irq)
-{
-	struct nlattr *nest = nla_nest_start(skb, IRQHOP_A_IRQ);
-	u32 flags = (irq->direct ? IRQHOP_IRQ_F_DIRECT : 0) |
-		    (irq->enabled ? IRQHOP_IRQ_F_ENABLED : 0) |
-		    (irq->pending ? IRQHOP_IRQ_F_PENDING : 0);
-
-	if (!nest ||
-	    nla_put_u32(skb, IRQHOP_IRQ_INTID, irq->intid) ||
-	    nl_irq_put_vcpu(skb, IRQHOP_IRQ_HOME, kvm, irq->home) ||
-	    nl_irq_put_vcpu(skb, IRQHOP_IRQ_TARGET, kvm, irq->target) ||
-	    (irq->direct &&
-	     nla_put_u32(skb, IRQHOP_IRQ_HOST_IRQ, irq->host_irq)) ||
-	    nla_put_u32(skb, IRQHOP_IRQ_FLAGS, flags))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
 static int nl_irq_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct nl_irq_dump *dump = (void *)cb->ctx;
-	struct irqhop_arch_irq irq;
+	struct irqhop_vm *vm;
 	void *hdr;
+	int ret;
 
-	while (!irqhop_arch_irq_next(dump->kvm, dump->next, &irq)) {
+	mutex_lock(&irqhop_mutex);
+	vm = irqhop_vm_find(dump->kvm);
+	do {
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &irqhop_family,
 				  NLM_F_MULTI, IRQHOP_CMD_IRQ_GET);
 		if (!hdr)
 			break;
-		if (nl_irq_fill(skb, dump->kvm, &irq)) {
+		ret = irqhop_report_irq(skb, dump->kvm, vm, dump->next,
+					&dump->next);
+		if (ret)
 			genlmsg_cancel(skb, hdr);
-			break;
-		}
-		genlmsg_end(skb, hdr);
-		dump->next = irq.intid + 1;
-	}
+		else
+			genlmsg_end(skb, hdr);
+	} while (!ret);
+	mutex_unlock(&irqhop_mutex);
 	return skb->len;
 }
 
+/* In the order of the commands' numbers, or the family is not registered. */
 static const struct genl_split_ops irqhop_ops[] = {
 	{
 		.cmd = IRQHOP_CMD_INFO_GET,
@@ -417,6 +414,22 @@ static const struct genl_split_ops irqhop_ops[] = {
 		.policy = irqhop_nla_policy,
 		.maxattr = IRQHOP_A_MAX,
 	},
+	{
+		.cmd = IRQHOP_CMD_VM_SET,
+		.flags = GENL_CMD_CAP_DO,
+		.doit = nl_vm_set,
+		.pre_doit = nl_pre_doit,
+		.policy = irqhop_nla_policy,
+		.maxattr = IRQHOP_A_MAX,
+	},
+	{
+		.cmd = IRQHOP_CMD_VM_CHECK,
+		.flags = GENL_CMD_CAP_DO,
+		.doit = nl_vm_check,
+		.pre_doit = nl_pre_doit,
+		.policy = irqhop_nla_policy,
+		.maxattr = IRQHOP_A_MAX,
+	},
 };
 
 static struct genl_family irqhop_family __ro_after_init = {
@@ -428,9 +441,85 @@ static struct genl_family irqhop_family __ro_after_init = {
 	.parallel_ops = true,
 	.split_ops = irqhop_ops,
 	.n_split_ops = ARRAY_SIZE(irqhop_ops),
+	.mcgrps = irqhop_groups,
+	.n_mcgrps = ARRAY_SIZE(irqhop_groups),
 	.resv_start_op = IRQHOP_CMD_UNSPEC + 1,
 	.module = THIS_MODULE,
 };
+
+/* Tell whoever listens. Context: process, may sleep. */
+static void nl_notify(const struct irqhop_vm *vm, int cmd,
+		      int (*fill)(struct sk_buff *msg, const void *what),
+		      const void *what)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (!genl_has_listeners(&irqhop_family, &init_net, 0))
+		return;
+	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return;
+	hdr = genlmsg_put(msg, 0, 0, &irqhop_family, 0, cmd);
+	if (!hdr || nla_put_u32(msg, IRQHOP_A_VM_PID, vm->pid) ||
+	    fill(msg, what)) {
+		nlmsg_free(msg);
+		return;
+	}
+	genlmsg_end(msg, hdr);
+	genlmsg_multicast(&irqhop_family, msg, 0, 0, GFP_KERNEL);
+}
+
+static int nl_fill_enabled(struct sk_buff *msg, const void *what)
+{
+	const struct irqhop_policy *policy = what;
+
+	return nla_put_string(msg, IRQHOP_A_POLICY, policy->name);
+}
+
+/**
+ * irqhop_notify_enabled - tell whoever listens that a VM is enabled
+ * @vm: the VM
+ *
+ * Context: process, may sleep; irqhop_mutex held.
+ */
+void irqhop_notify_enabled(const struct irqhop_vm *vm)
+{
+	nl_notify(vm, IRQHOP_CMD_VM_ENABLED, nl_fill_enabled,
+		  READ_ONCE(vm->engine.policy));
+}
+
+struct nl_disabled {
+	enum irqhop_reason reason;
+	unsigned int not_home;
+	const char *message;
+};
+
+static int nl_fill_disabled(struct sk_buff *msg, const void *what)
+{
+	const struct nl_disabled *d = what;
+
+	return nla_put_u32(msg, IRQHOP_A_REASON, d->reason) ?:
+	       nla_put_u32(msg, IRQHOP_A_NOT_HOME, d->not_home) ?:
+	       (d->reason == IRQHOP_REASON_LET_GO ?
+		nla_put_string(msg, IRQHOP_A_MESSAGE, d->message) : 0);
+}
+
+/**
+ * irqhop_notify_disabled - tell whoever listens that a VM is disabled
+ * @vm: the VM
+ * @reason: why
+ * @not_home: how many of its interrupts could not be sent home
+ *
+ * Context: process, may sleep; irqhop_mutex held.
+ */
+void irqhop_notify_disabled(const struct irqhop_vm *vm,
+			    enum irqhop_reason reason, unsigned int not_home)
+{
+	const struct nl_disabled d = { reason, not_home, vm->broken };
+
+	nl_notify(vm, IRQHOP_CMD_VM_DISABLED, nl_fill_disabled, &d);
+}
 
 /**
  * irqhop_netlink_init - accept requests

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqhop: enabled VMs. What happens to their vCPUs is told to the engine
- * here, what the engine decides is done here, and here is where VMs come and
- * go.
+ * irqhop: enabled VMs: how they come, go, and are looked after meanwhile. All
+ * of it in process context with irqhop_mutex held.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,383 +14,48 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "fault.h"
 #include "irqhop.h"
 
-/* LPIs that a VM's table has room for at first, and at most. */
-#define VM_IRQS_FIRST	256
-#define VM_IRQS_MOST	16384
-/* LPIs looked at in one turn under the VM's lock. */
-#define VM_LOOKS	256
-/*
- * Turns of a scan in interrupt context are at least this far apart: it is the
- * guest that brings them about, and that says how many LPIs there are.
- */
-#define VM_SCAN_GAP	(2 * NSEC_PER_MSEC)
-/* So often a candidate may turn out to be gone before we give up. */
+/* So often an interrupt is sent home before it counts as not to be. */
 #define VM_TRIES	8
-/* So many moves refused in a row, or one this long, and we let go of the VM. */
-#define VM_FAILS	16
-#define VM_COST_LIMIT	(500 * NSEC_PER_MSEC)
+/* So many moves that take too long, and no more are tried. */
+#define VM_SLOW		2
 /* How long to wait for vCPUs to leave before interrupts go home regardless. */
 #define VM_DRAIN_MS	50
 
 /* Enabling, disabling, and whatever else looks at the list of VMs. */
 DEFINE_MUTEX(irqhop_mutex);
 LIST_HEAD(irqhop_vms);
+static bool vm_unloading;
 
 static struct workqueue_struct *vm_wq;
 static void vm_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(vm_dwork, vm_work);
 
-static void vm_work_soon(unsigned int ms)
+/**
+ * irqhop_vm_work_soon - have the worker look after all VMs
+ * @ms: in so many milliseconds
+ *
+ * Context: any but NMI.
+ */
+void irqhop_vm_work_soon(unsigned int ms)
 {
 	mod_delayed_work(vm_wq, &vm_dwork, msecs_to_jiffies(ms));
 }
 
-/* --- under the VM's lock ------------------------------------------------- */
-
-/* Nothing is to be done with this VM any more; the worker sees to the rest. */
-static void vm_break(struct irqhop_vm *vm, const char *why)
+/* While we have a reference, KVM's structures stay. */
+static bool vm_ref(struct kvm *kvm)
 {
-	if (vm->broken)
-		return;
-	vm->broken = why;
-	vm->closing = true;
-	vm_work_soon(0);
+	return irqhop_mutant(REF) || kvm_get_kvm_safe(kvm);
 }
 
-/* Tell the engine what a vCPU's state word says, unless it knows. */
-static void vm_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
+/* May destroy the VM, so irqhop_mutex must not be held. */
+static void vm_unref(struct kvm *kvm)
 {
-	u64 word = atomic64_read_acquire(&v->word);
-	u32 mark = irqhop_arch_vcpu_mark(v->kvm_vcpu);
-
-	if (mark != v->mark) {
-		v->mark = mark;
-		vm->stale = true;
-	}
-	irqhop_engine_vcpu_enable(&vm->engine, v->idx,
-				  irqhop_arch_vcpu_enabled(v->kvm_vcpu));
-	if (word == v->seen)
-		return;
-	v->seen = word;
-	irqhop_engine_vcpu_set(&vm->engine, v->idx, word & IRQHOP_WORD_STATE,
-			       word & IRQHOP_WORD_HANDLER,
-			       READ_ONCE(v->since));
+	if (!irqhop_mutant(REF))
+		kvm_put_kvm(kvm);
 }
-
-/*
- * A vCPU left its pCPU, the switch is over and KVM has saved its state: say
- * why, unless it has come back since.
- */
-static void vm_vcpu_left(struct irqhop_vm *vm, const struct irqhop_event *ev)
-{
-	enum irqhop_vcpu_state state;
-	u64 old = ev->word;
-	bool in_handler;
-	u64 word;
-
-	state = irqhop_arch_vcpu_classify(ev->vcpu->kvm_vcpu, ev->preempted,
-					  ev->loaded, &in_handler);
-	word = (old & IRQHOP_WORD_SEQ_MASK) | state |
-	       (in_handler ? IRQHOP_WORD_HANDLER : 0);
-	if (atomic64_cmpxchg(&ev->vcpu->word, old, word) != old)
-		return;
-	if (state == IRQHOP_VS_PREEMPTED)
-		vm->stats.preemptions++;
-	if (in_handler && state != IRQHOP_VS_HALTED)
-		vm->stats.in_handler++;
-}
-
-static void vm_irq_forget(struct irqhop_vm *vm, u16 i)
-{
-	vm->slot[vm->irq[i].intid - IRQHOP_LPI_FIRST] = 0;
-	irqhop_engine_irq_del(&vm->engine, i);
-}
-
-/* Take over what the scan has found. */
-static void vm_irq_found(struct irqhop_vm *vm,
-			 const struct irqhop_arch_irq *info)
-{
-	u16 *slot;
-	u16 i;
-
-	if (info->intid < IRQHOP_LPI_FIRST || info->intid >= IRQHOP_LPI_END)
-		return;
-	slot = &vm->slot[info->intid - IRQHOP_LPI_FIRST];
-	if (!info->direct || info->home == IRQHOP_NONE) {
-		if (*slot)
-			vm_irq_forget(vm, *slot - 1);
-		return;
-	}
-	if (*slot) {
-		i = *slot - 1;
-		if (irqhop_engine_irq_seen(&vm->engine, i, info->home,
-					   info->target))
-			irqhop_engine_irq_mark(&vm->engine, i);
-	} else {
-		i = irqhop_engine_irq_add(&vm->engine, info->home,
-					  info->target);
-		if (i == IRQHOP_NONE) {
-			vm->want_room = true;
-			return;
-		}
-		*slot = i + 1;
-		vm->irq[i].intid = info->intid;
-	}
-	vm->irq[i].gen = vm->scan_gen;
-}
-
-static void vm_scan_begin(struct irqhop_vm *vm)
-{
-	u64 mark = irqhop_arch_vm_mark(&vm->arch);
-
-	/* One that is cut short has not reloaded everything yet. */
-	vm->reload = mark != vm->mark || (vm->reload && vm->scanning);
-	vm->mark = mark;
-	vm->stale = false;
-	vm->scanning = true;
-	vm->scan_next = IRQHOP_LPI_FIRST;
-	vm->scan_gen++;
-}
-
-/* One that is away may have missed an INVALL. */
-static void vm_irq_reload(struct irqhop_vm *vm,
-			  const struct irqhop_arch_irq *info)
-{
-	u64 start = sched_clock();
-
-	irqhop_arch_irq_reload(vm->kvm, info);
-	if (sched_clock() - start > VM_COST_LIMIT)
-		vm_break(vm, "the ITS does not answer");
-}
-
-/* Go on with a scan, for so many looks; a reload takes as long as four. */
-static void vm_scan_some(struct irqhop_vm *vm, unsigned int looks)
-{
-	struct irqhop_arch_irq info;
-	u16 i;
-
-	for (; looks && !vm->closing; looks--) {
-		if (irqhop_arch_irq_next(vm->kvm, vm->scan_next, &info)) {
-			vm->scanning = false;
-			break;
-		}
-		if (vm->reload && info.direct && info.home != info.target) {
-			vm_irq_reload(vm, &info);
-			looks -= min(looks - 1, 3U);
-		}
-		vm_irq_found(vm, &info);
-		vm->scan_next = info.intid + 1;
-	}
-	if (vm->scanning)
-		return;
-	for (i = 0; i < vm->engine.max_irqs; i++)
-		if (vm->engine.irq[i].live && vm->irq[i].gen != vm->scan_gen)
-			vm_irq_forget(vm, i);
-	if (vm->want_room && !vm->room_asked &&
-	    vm->engine.max_irqs < VM_IRQS_MOST) {
-		vm->room_asked = true;
-		vm_work_soon(0);
-	}
-}
-
-/* In interrupt context: scan on, if there is reason to and it is time to. */
-static void vm_scan_turn(struct irqhop_vm *vm)
-{
-	u64 now;
-
-	if (!vm->scanning && !vm->stale &&
-	    irqhop_arch_vm_mark(&vm->arch) == vm->mark)
-		return;
-	now = sched_clock();
-	if (now - vm->scanned < VM_SCAN_GAP)
-		return;
-	vm->scanned = now;
-	if (!vm->scanning)
-		vm_scan_begin(vm);
-	vm_scan_some(vm, VM_LOOKS);
-}
-
-/* One that we take to be out, and that KVM runs? Have its pCPU say so. */
-static void vm_poke(struct irqhop_vm *vm)
-{
-	int cpu;
-	u16 i;
-
-	for (i = 0; i < vm->nr_vcpus; i++) {
-		struct irqhop_vcpu *v = &vm->vcpu[i];
-		u64 state = atomic64_read(&v->word) & IRQHOP_WORD_STATE;
-
-		if ((state == IRQHOP_VS_USER || state == IRQHOP_VS_OFF ||
-		     state == IRQHOP_VS_UNKNOWN) &&
-		    irqhop_arch_vcpu_loaded(v->kvm_vcpu, &cpu))
-			irqhop_watch_poke(cpu);
-	}
-}
-
-static void vm_stranded(struct irqhop_vm *vm, u16 i)
-{
-	u64 now;
-
-	if (!irqhop_engine_strand(&vm->engine, i))
-		return;
-	vm->stats.stranded++;
-	if (!vm->engine.nr_in[IRQHOP_VS_USER] &&
-	    !vm->engine.nr_in[IRQHOP_VS_OFF] &&
-	    !vm->engine.nr_in[IRQHOP_VS_UNKNOWN])
-		return;
-	now = sched_clock();
-	if (now - vm->poked < NSEC_PER_MSEC)
-		return;
-	vm->poked = now;
-	vm_poke(vm);
-}
-
-/* Move an interrupt and count it. Return: 0 or a negative errno. */
-static int vm_irq_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
-		       u16 to)
-{
-	struct irqhop_stats *s = &vm->stats;
-	u64 cost;
-	int ret;
-
-	ret = irqhop_arch_irq_move(vm->kvm, info, vm->vcpu[to].kvm_vcpu,
-				   &cost);
-	if (ret > 0)
-		return 0;
-	if (ret == -ENOENT)
-		return ret;
-	if (ret < 0) {
-		s->failed++;
-		if (++vm->fails >= VM_FAILS)
-			vm_break(vm, "the ITS driver refuses its moves");
-		return ret;
-	}
-	vm->fails = 0;
-	if (to == info->home)
-		s->returns++;
-	else
-		s->hops++;
-	s->cost_sum += cost;
-	s->cost_max = max(s->cost_max, cost);
-	s->cost_hist[min_t(u64, cost / IRQHOP_COST_BUCKET_NS,
-			   IRQHOP_COST_BUCKETS - 1)]++;
-	if (cost > VM_COST_LIMIT)
-		vm_break(vm, "the ITS does not answer");
-	return 0;
-}
-
-/*
- * Look at one interrupt and do what the engine decides.
- * Return: true if it was moved.
- */
-static bool vm_irq_handle(struct irqhop_vm *vm, u16 i)
-{
-	struct irqhop_engine *e = &vm->engine;
-	struct irqhop_decision d;
-	struct irqhop_arch_irq info;
-	unsigned int tries;
-
-	/* The guest may have changed its mind: where is it really? */
-	if (irqhop_arch_irq_look(vm->kvm, vm->irq[i].intid, &info) ||
-	    !info.direct || info.home == IRQHOP_NONE) {
-		vm_irq_forget(vm, i);
-		return false;
-	}
-	irqhop_engine_irq_seen(e, i, info.home, info.target);
-	/*
-	 * Its target may be back since it was found to be out, on another pCPU,
-	 * and about to handle this very interrupt: then it keeps it.
-	 */
-	if (info.target != IRQHOP_NONE)
-		vm_vcpu_sync(vm, &vm->vcpu[info.target]);
-
-	for (tries = 0; tries < VM_TRIES; tries++) {
-		d = irqhop_engine_decide(e, i);
-		if (d.action == IRQHOP_STAY) {
-			irqhop_engine_stays(e, i);
-			return false;
-		}
-		if (d.action == IRQHOP_STRAND)
-			break;
-		if (d.must_run) {
-			vm_vcpu_sync(vm, &vm->vcpu[d.target]);
-			if (!irqhop_engine_vcpu_takes(e, d.target))
-				continue;
-		}
-		switch (vm_irq_move(vm, &info, d.target)) {
-		case 0:
-			irqhop_engine_moved(e, i, d.target);
-			break;
-		case -ENOENT:
-			vm_irq_forget(vm, i);
-			return false;
-		default:
-			/* It is tried again when a vCPU comes in. */
-			irqhop_engine_strand(e, i);
-			return false;
-		}
-		/* If the guest has moved home meanwhile, that is not home. */
-		if (d.action == IRQHOP_RETURN &&
-		    !irqhop_arch_irq_look(vm->kvm, info.intid, &info) &&
-		    info.home != d.target)
-			irqhop_engine_irq_mark(e, i);
-		return true;
-	}
-	vm_stranded(vm, i);
-	return false;
-}
-
-/*
- * Do what is to be done, up to a limit.
- * Return: true if something is left.
- */
-static bool vm_run(struct irqhop_vm *vm)
-{
-	struct irqhop_engine *e = &vm->engine;
-	unsigned int moves = max(READ_ONCE(irqhop_max_moves), 1U);
-	unsigned int looks = VM_LOOKS;
-
-	vm_scan_turn(vm);
-	while (e->nr_todo && !vm->closing) {
-		if (!moves || !looks) {
-			vm->stats.held_back += e->nr_todo;
-			return true;
-		}
-		looks--;
-		if (vm_irq_handle(vm, irqhop_engine_todo_pop(e)))
-			moves--;
-	}
-	return false;
-}
-
-/**
- * irqhop_vm_event - something happened to a vCPU
- * @ev: what
- *
- * Context: hard interrupt, on the pCPU where it happened. Takes the VM's lock.
- *
- * Return: true if there is more to be done than one turn allows.
- */
-bool irqhop_vm_event(const struct irqhop_event *ev)
-{
-	struct irqhop_vm *vm = ev->vm;
-	bool more = false;
-
-	raw_spin_lock(&vm->lock);
-	if (!vm->closing) {
-		if (ev->kind == IRQHOP_EV_OUT)
-			vm_vcpu_left(vm, ev);
-		if (ev->kind != IRQHOP_EV_MORE)
-			vm_vcpu_sync(vm, ev->vcpu);
-		more = vm_run(vm);
-	}
-	raw_spin_unlock(&vm->lock);
-	return more;
-}
-
-/* --- process context, irqhop_mutex held ----------------------------------- */
 
 /* Work off everything that is to be done now, a turn at a time. */
 static void vm_run_all(struct irqhop_vm *vm)
@@ -402,7 +66,7 @@ static void vm_run_all(struct irqhop_vm *vm)
 
 	do {
 		raw_spin_lock_irqsave(&vm->lock, flags);
-		more = !vm->closing && vm_run(vm);
+		more = !vm->closing && irqhop_turn_run(vm, true);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 		cond_resched();
 	} while (more && --turns);
@@ -415,57 +79,41 @@ static void vm_scan_all(struct irqhop_vm *vm)
 	u32 gen;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	vm_scan_begin(vm);
 	/* A guest may also invalidate by GICR_INVALLR, and that leaves no mark. */
-	vm->reload = true;
-	gen = vm->scan_gen;
+	gen = irqhop_table_scan_begin(vm, true);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 	do {
 		raw_spin_lock_irqsave(&vm->lock, flags);
 		/* An event may finish this scan, and begin another. */
 		more = vm->scanning && vm->scan_gen == gen && !vm->closing;
 		if (more)
-			vm_scan_some(vm, VM_LOOKS);
+			irqhop_table_scan_some(vm, IRQHOP_LOOKS);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 		cond_resched();
 	} while (more);
 	vm_run_all(vm);
 }
 
-/* Tables for more interrupts. Return: 0 or a negative errno. */
-static int vm_room(struct irqhop_vm *vm, u16 max_irqs)
+/* Return: true if it is home now, or not ours to send there. */
+static bool vm_irq_home(struct irqhop_vm *vm, struct irqhop_arch_irq *info)
 {
-	size_t size = irqhop_engine_size(vm->nr_vcpus, max_irqs);
-	struct irqhop_engine engine;
-	void *mem, *old_mem;
-	struct irqhop_irq *irq, *old_irq;
+	unsigned int tries;
 	unsigned long flags;
 
-	mem = kvzalloc(size, GFP_KERNEL);
-	irq = kvcalloc(max_irqs, sizeof(*irq), GFP_KERNEL);
-	if (!mem || !irq ||
-	    !irqhop_engine_init(&engine, mem, size, vm->nr_vcpus, max_irqs,
-				irqhop_policy_get(0))) {
-		kvfree(mem);
-		kvfree(irq);
-		return -ENOMEM;
+	for (tries = 0; tries < VM_TRIES; tries++) {
+		if (!info->direct || info->home == IRQHOP_NONE ||
+		    info->home == info->target)
+			return true;
+		/* Each try may cost a second with interrupts off. */
+		if (vm->slow >= VM_SLOW)
+			return false;
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		irqhop_turn_move(vm, info, info->home);
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		if (irqhop_arch_irq_look(vm->kvm, info->intid, info))
+			return true;
 	}
-	raw_spin_lock_irqsave(&vm->lock, flags);
-	if (vm->engine_mem) {
-		irqhop_engine_copy(&engine, &vm->engine);
-		memcpy(irq, vm->irq, vm->engine.max_irqs * sizeof(*irq));
-	}
-	old_mem = vm->engine_mem;
-	old_irq = vm->irq;
-	vm->engine = engine;
-	vm->engine_mem = mem;
-	vm->irq = irq;
-	vm->want_room = false;
-	vm->room_asked = false;
-	raw_spin_unlock_irqrestore(&vm->lock, flags);
-	kvfree(old_mem);
-	kvfree(old_irq);
-	return 0;
+	return false;
 }
 
 /*
@@ -477,38 +125,35 @@ static int vm_room(struct irqhop_vm *vm, u16 max_irqs)
 static unsigned int vm_home_all(struct irqhop_vm *vm)
 {
 	struct irqhop_arch_irq info;
-	unsigned int tries, bad = 0;
 	u32 next = IRQHOP_LPI_FIRST;
-	unsigned long flags;
+	unsigned int bad = 0;
 
+	if (irqhop_mutant(HOME_ON_CLOSE))
+		return 0;
 	while (!irqhop_arch_irq_next(vm->kvm, next, &info)) {
 		next = info.intid + 1;
-		for (tries = 0; tries < VM_TRIES; tries++) {
-			if (!info.direct || info.home == IRQHOP_NONE ||
-			    info.home == info.target)
-				break;
-			raw_spin_lock_irqsave(&vm->lock, flags);
-			vm_irq_move(vm, &info, info.home);
-			raw_spin_unlock_irqrestore(&vm->lock, flags);
-			if (irqhop_arch_irq_look(vm->kvm, info.intid, &info))
-				break;
-		}
-		if (tries == VM_TRIES)
+		if (!vm_irq_home(vm, &info))
 			bad++;
 		cond_resched();
 	}
 	return bad;
 }
 
-static void vm_policy_set(struct irqhop_vm *vm,
-			  const struct irqhop_policy *policy)
+/* As asked for, and at once. */
+static void vm_options_set(struct irqhop_vm *vm,
+			   const struct irqhop_options *options)
 {
+	struct irqhop_engine *e = &vm->engine;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	irqhop_engine_policy_set(&vm->engine, policy);
+	if (options->policy)
+		irqhop_engine_policy_set(e, options->policy);
+	if (options->has_rule)
+		irqhop_engine_rule_set(e, options->rule);
+	if (options->has_max_hops)
+		irqhop_engine_bound_set(e, options->max_hops, sched_clock());
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
-	vm_run_all(vm);
 }
 
 /*
@@ -517,9 +162,15 @@ static void vm_policy_set(struct irqhop_vm *vm,
  */
 static void vm_drain(struct irqhop_vm *vm)
 {
+	const struct irqhop_options home = {
+		.policy = irqhop_policy_find("home"),
+	};
 	unsigned int ms;
 
-	vm_policy_set(vm, irqhop_policy_find("home"));
+	if (irqhop_mutant(HOME_ON_CLOSE))
+		return;
+	vm_options_set(vm, &home);
+	vm_run_all(vm);
 	for (ms = 0; ms < VM_DRAIN_MS && !READ_ONCE(vm->closing) &&
 	     READ_ONCE(vm->engine.nr_away); ms++)
 		usleep_range(1000, 2000);
@@ -527,10 +178,21 @@ static void vm_drain(struct irqhop_vm *vm)
 
 static void vm_free(struct irqhop_vm *vm)
 {
-	kvfree(vm->engine_mem);
-	kvfree(vm->irq);
-	kvfree(vm->slot);
+	irqhop_table_free(vm);
 	kvfree(vm);
+}
+
+/* Say what has happened to a VM. */
+static void vm_close_tell(const struct irqhop_vm *vm,
+			  enum irqhop_reason reason, unsigned int not_home)
+{
+	if (reason == IRQHOP_REASON_LET_GO)
+		pr_warn("VM of process %d: let go of, since %s; %u interrupts not at home\n",
+			vm->pid, vm->broken, not_home);
+	else if (not_home)
+		pr_warn("VM of process %d: %u interrupts could not be sent home\n",
+			vm->pid, not_home);
+	irqhop_notify_disabled(vm, reason, not_home);
 }
 
 /*
@@ -539,12 +201,14 @@ static void vm_free(struct irqhop_vm *vm)
  *
  * Return: how many interrupts could not be sent home.
  */
-static unsigned int vm_close(struct irqhop_vm *vm)
+static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 {
 	unsigned long flags;
-	unsigned int bad;
+	unsigned int not_home;
 
-	if (!vm->broken)
+	if (READ_ONCE(vm->broken))
+		reason = IRQHOP_REASON_LET_GO;
+	else
 		vm_drain(vm);
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
@@ -556,15 +220,10 @@ static unsigned int vm_close(struct irqhop_vm *vm)
 		irqhop_watch_stop();
 	irqhop_watch_vm_del(vm);
 
-	bad = vm_home_all(vm);
-	if (bad)
-		pr_warn("VM of process %d: %u interrupts could not be sent home\n",
-			vm->pid, bad);
-	if (vm->broken)
-		pr_warn("VM of process %d: disabled: %s\n", vm->pid,
-			vm->broken);
+	not_home = vm_home_all(vm);
+	vm_close_tell(vm, reason, not_home);
 	vm_free(vm);
-	return bad;
+	return not_home;
 }
 
 /* What is known of vCPUs that no pCPU runs when the VM is enabled. */
@@ -594,7 +253,7 @@ static void vm_vcpus_first(struct irqhop_vm *vm)
 		atomic64_cmpxchg(&v->word, old, word);
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
-		vm_vcpu_sync(vm, &vm->vcpu[i]);
+		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
 
@@ -617,10 +276,10 @@ struct irqhop_vm *irqhop_vm_find(struct kvm *kvm)
 	return NULL;
 }
 
-static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus,
-				  const struct irqhop_policy *policy)
+static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus)
 {
 	struct irqhop_vm *vm;
+	u64 now;
 	u16 i;
 
 	vm = kvzalloc(struct_size(vm, vcpu, nr_vcpus), GFP_KERNEL);
@@ -630,48 +289,47 @@ static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus,
 	vm->kvm = kvm;
 	vm->pid = kvm->userspace_pid;
 	raw_spin_lock_init(&vm->lock);
-	vm->slot = kvcalloc(IRQHOP_LPI_END - IRQHOP_LPI_FIRST,
-			    sizeof(*vm->slot), GFP_KERNEL);
-	if (!vm->slot || vm_room(vm, VM_IRQS_FIRST)) {
+	if (irqhop_table_init(vm)) {
 		vm_free(vm);
 		return NULL;
 	}
-	irqhop_engine_policy_set(&vm->engine, policy);
 	irqhop_arch_vm_init(&vm->arch, kvm);
+	now = sched_clock();
+	irqhop_engine_bound_set(&vm->engine, IRQHOP_MAX_HOPS_DEFAULT, now);
 	for (i = 0; i < nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
 
 		v->kvm_vcpu = kvm_get_vcpu(kvm, i);
 		v->vm = vm;
 		v->idx = i;
+		v->accounted = now;
 	}
 	return vm;
 }
 
-/* Change the policy of a VM that is enabled. Return: 0 or a negative errno. */
-static int vm_change(struct irqhop_vm *vm, const struct irqhop_policy *policy,
-		     struct netlink_ext_ack *extack)
+/* Make an enabled VM of one that can be. Return: 0 or a negative errno. */
+static int vm_start(struct irqhop_vm *vm, struct netlink_ext_ack *extack)
 {
-	if (READ_ONCE(vm->broken)) {
-		NL_SET_ERR_MSG(extack, "irqhop is letting go of this VM, see the log");
-		return -EBUSY;
+	int ret;
+
+	if (list_empty(&irqhop_vms)) {
+		ret = irqhop_watch_start();
+		if (ret) {
+			NL_SET_ERR_MSG(extack, "the scheduler's tracepoints cannot be used");
+			return ret;
+		}
+		irqhop_vm_work_soon(1000);
 	}
-	if (!policy) {
-		NL_SET_ERR_MSG(extack, "irqhop is enabled for this VM already");
-		return -EEXIST;
-	}
-	if (policy->flags & IRQHOP_POLICY_HOME) {
-		vm_drain(vm);
-		vm_home_all(vm);
-		vm_scan_all(vm);
-	} else {
-		vm_policy_set(vm, policy);
-	}
+	list_add_tail_rcu(&vm->node, &irqhop_vms);
+	irqhop_watch_vm_add(vm);
+	vm_vcpus_first(vm);
+	vm_scan_all(vm);
+	irqhop_notify_enabled(vm);
 	return 0;
 }
 
 /* Enable a VM that is not. Return: 0 or a negative errno. */
-static int vm_open(struct kvm *kvm, const struct irqhop_policy *policy,
+static int vm_open(struct kvm *kvm, const struct irqhop_options *options,
 		   struct netlink_ext_ack *extack)
 {
 	struct irqhop_vm *vm;
@@ -686,54 +344,97 @@ static int vm_open(struct kvm *kvm, const struct irqhop_policy *policy,
 				   nr, IRQHOP_MAX_VCPUS);
 		return -EOPNOTSUPP;
 	}
-	vm = vm_alloc(kvm, nr, policy ?: irqhop_policy_get(0));
+	vm = vm_alloc(kvm, nr);
 	if (!vm) {
 		NL_SET_ERR_MSG(extack, "out of memory");
 		return -ENOMEM;
 	}
-	if (!kvm_get_kvm_safe(kvm)) {
+	vm_options_set(vm, options);
+	if (!vm_ref(kvm)) {
 		NL_SET_ERR_MSG(extack, "the VM is being destroyed");
 		vm_free(vm);
 		return -ENOENT;
 	}
-	if (list_empty(&irqhop_vms)) {
-		ret = irqhop_watch_start();
-		if (ret) {
-			NL_SET_ERR_MSG(extack, "the scheduler's tracepoints cannot be used");
-			/* Not the last reference: the caller has one. */
-			kvm_put_kvm(kvm);
-			vm_free(vm);
-			return ret;
-		}
-		vm_work_soon(1000);
+	ret = vm_start(vm, extack);
+	if (ret) {
+		/* Not the last reference: the caller has one. */
+		vm_unref(kvm);
+		vm_free(vm);
 	}
-	list_add_tail_rcu(&vm->node, &irqhop_vms);
-	irqhop_watch_vm_add(vm);
-	vm_vcpus_first(vm);
-	vm_scan_all(vm);
-	return 0;
+	return ret;
 }
 
 /**
- * irqhop_vm_enable - enable a VM, or change its policy
+ * irqhop_vm_enable - enable a VM
  * @kvm: KVM's; the caller keeps it alive for the time of the call
- * @policy: NULL for the default
+ * @options: how it is to be treated
  * @extack: gets the reason for a failure
  *
  * Context: process. Takes irqhop_mutex.
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -EEXIST if it is enabled already, or another negative errno.
  */
-int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
+int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_options *options,
 		     struct netlink_ext_ack *extack)
 {
-	struct irqhop_vm *vm;
 	int ret;
 
 	mutex_lock(&irqhop_mutex);
+	if (vm_unloading) {
+		NL_SET_ERR_MSG(extack, "the module is being unloaded");
+		ret = -ESHUTDOWN;
+	} else if (irqhop_vm_find(kvm)) {
+		NL_SET_ERR_MSG(extack, "irqhop is enabled for this VM already");
+		ret = -EEXIST;
+	} else {
+		ret = vm_open(kvm, options, extack);
+	}
+	mutex_unlock(&irqhop_mutex);
+	return ret;
+}
+
+/* Change how an enabled VM is treated. Return: 0 or a negative errno. */
+static int vm_change(struct irqhop_vm *vm, const struct irqhop_options *options,
+		     struct netlink_ext_ack *extack)
+{
+	if (READ_ONCE(vm->broken)) {
+		NL_SET_ERR_MSG(extack, "irqhop is letting go of this VM, see the log");
+		return -EBUSY;
+	}
+	if (options->policy && options->policy->flags & IRQHOP_POLICY_HOME) {
+		/* Whoever asks for "home" wants a true one when we return. */
+		vm_drain(vm);
+		vm_home_all(vm);
+		vm_scan_all(vm);
+	}
+	vm_options_set(vm, options);
+	vm_run_all(vm);
+	return 0;
+}
+
+/**
+ * irqhop_vm_set - change how an enabled VM is treated
+ * @kvm: KVM's; the caller keeps it alive for the time of the call
+ * @options: what is to change
+ * @extack: gets the reason for a failure
+ *
+ * Context: process. Takes irqhop_mutex.
+ *
+ * Return: 0, -ENOENT if the VM is not enabled, -EBUSY if irqhop is letting go
+ * of it.
+ */
+int irqhop_vm_set(struct kvm *kvm, const struct irqhop_options *options,
+		  struct netlink_ext_ack *extack)
+{
+	struct irqhop_vm *vm;
+	int ret = -ENOENT;
+
+	mutex_lock(&irqhop_mutex);
 	vm = irqhop_vm_find(kvm);
-	ret = vm ? vm_change(vm, policy, extack) :
-		   vm_open(kvm, policy, extack);
+	if (vm)
+		ret = vm_change(vm, options, extack);
+	else
+		NL_SET_ERR_MSG(extack, "irqhop is not enabled for this VM");
 	mutex_unlock(&irqhop_mutex);
 	return ret;
 }
@@ -753,7 +454,7 @@ int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_policy *policy,
 int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack)
 {
 	struct irqhop_vm *vm;
-	unsigned int bad;
+	unsigned int not_home;
 
 	mutex_lock(&irqhop_mutex);
 	vm = irqhop_vm_find(kvm);
@@ -762,23 +463,23 @@ int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "irqhop is not enabled for this VM");
 		return -ENOENT;
 	}
-	bad = vm_close(vm);
+	not_home = vm_close(vm, IRQHOP_REASON_DISABLED);
 	mutex_unlock(&irqhop_mutex);
-	kvm_put_kvm(kvm);
-	if (!bad)
+	vm_unref(kvm);
+	if (!not_home)
 		return 0;
 	NL_SET_ERR_MSG_FMT(extack, "disabled, but the ITS refused to send %u interrupts home",
-			   bad);
+			   not_home);
 	return -EIO;
 }
 
 /**
- * irqhop_vm_vcpu_state - where a vCPU is, in the words of the interface
- * @v: the vCPU
+ * irqhop_vcpu_state_uapi - where a vCPU is, in the words of the interface
+ * @word: its state word
  *
  * Return: &enum irqhop_vcpu_state_uapi.
  */
-u32 irqhop_vm_vcpu_state(struct irqhop_vcpu *v)
+u32 irqhop_vcpu_state_uapi(u64 word)
 {
 	static const u8 states[IRQHOP_NR_VS] = {
 		[IRQHOP_VS_UNKNOWN]	= IRQHOP_VCPU_STATE_UNKNOWN,
@@ -791,9 +492,9 @@ u32 irqhop_vm_vcpu_state(struct irqhop_vcpu *v)
 		/* For some microseconds. */
 		[IRQHOP_VS_LEAVING]	= IRQHOP_VCPU_STATE_PREEMPTED,
 	};
-	u64 word = atomic64_read(&v->word);
 	u64 state = word & IRQHOP_WORD_STATE;
 
+	BUILD_BUG_ON(IRQHOP_VCPU_STATE_OFF + 1 != IRQHOP_NR_VCPU_STATES);
 	if (state == IRQHOP_VS_PREEMPTED && (word & IRQHOP_WORD_HANDLER))
 		return IRQHOP_VCPU_STATE_IN_HANDLER;
 	return state < IRQHOP_NR_VS ? states[state] : IRQHOP_VCPU_STATE_UNKNOWN;
@@ -820,37 +521,43 @@ void irqhop_vm_task_exit(struct task_struct *p)
 		if (vm->pid != p->tgid && vm->pid != p->pid)
 			continue;
 		WRITE_ONCE(vm->hurry, 50);
-		vm_work_soon(20);
+		irqhop_vm_work_soon(20);
 	}
 	rcu_read_unlock();
 }
 
-/* Regular care for one VM. Return: true if it is to be closed. */
-static bool vm_care(struct irqhop_vm *vm, bool *hurry)
+/*
+ * Regular care for one VM: its tables are checked, made larger, and brought up
+ * to date.
+ */
+static void vm_care(struct irqhop_vm *vm)
 {
+	const char *what;
 	unsigned long flags;
-	u16 i, max_irqs = 0;
-
-	if (READ_ONCE(vm->broken) || refcount_read(&vm->kvm->users_count) == 1)
-		return true;
-	if (vm->hurry > 0) {
-		WRITE_ONCE(vm->hurry, vm->hurry - 1);
-		*hurry = true;
-	}
+	u16 i;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	for (i = 0; i < vm->nr_vcpus; i++)
-		vm_vcpu_sync(vm, &vm->vcpu[i]);
-	vm_poke(vm);
-	if (vm->want_room)
-		max_irqs = min(vm->engine.max_irqs * 2, VM_IRQS_MOST);
+	irqhop_fault_table(&vm->engine);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	what = irqhop_table_check(vm);
 
-	if (max_irqs > vm->engine.max_irqs && vm_room(vm, max_irqs))
-		pr_warn_once("no memory for more than %u interrupts\n",
-			     vm->engine.max_irqs);
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	if (what)
+		irqhop_vm_break(vm, what);
+	for (i = 0; !vm->closing && i < vm->nr_vcpus; i++)
+		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+	irqhop_turn_poke(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	if (READ_ONCE(vm->closing))
+		return;
+	irqhop_table_grow(vm);
 	vm_scan_all(vm);
-	return false;
+}
+
+/* Does nobody hold it but us? */
+static bool vm_abandoned(const struct irqhop_vm *vm)
+{
+	return refcount_read(&vm->kvm->users_count) == 1;
 }
 
 static void vm_work(struct work_struct *work)
@@ -866,9 +573,14 @@ static void vm_work(struct work_struct *work)
 			hurry = true;
 			break;
 		}
-		if (vm_care(vm, &hurry)) {
+		if (!vm_abandoned(vm))
+			vm_care(vm);
+		if (vm_abandoned(vm) || READ_ONCE(vm->broken)) {
 			gone[nr++] = vm->kvm;
-			vm_close(vm);
+			vm_close(vm, IRQHOP_REASON_GONE);
+		} else if (vm->hurry > 0) {
+			WRITE_ONCE(vm->hurry, vm->hurry - 1);
+			hurry = true;
 		}
 	}
 	if (!list_empty(&irqhop_vms))
@@ -876,7 +588,7 @@ static void vm_work(struct work_struct *work)
 				   msecs_to_jiffies(hurry ? 20 : 1000));
 	mutex_unlock(&irqhop_mutex);
 	while (nr)
-		kvm_put_kvm(gone[--nr]);
+		vm_unref(gone[--nr]);
 }
 
 /**
@@ -891,27 +603,37 @@ int irqhop_vm_init(void)
 }
 
 /**
- * irqhop_vm_exit - disable every VM
+ * irqhop_vm_unload - disable every VM, and enable none any more
  *
- * Context: process; no request can come in any more.
+ * Context: process.
  */
-void irqhop_vm_exit(void)
+void irqhop_vm_unload(void)
 {
 	struct irqhop_vm *vm;
 	struct kvm *kvm;
 
 	for (;;) {
 		mutex_lock(&irqhop_mutex);
+		vm_unloading = true;
 		vm = list_first_entry_or_null(&irqhop_vms, struct irqhop_vm,
 					      node);
 		kvm = vm ? vm->kvm : NULL;
 		if (vm)
-			vm_close(vm);
+			vm_close(vm, IRQHOP_REASON_UNLOAD);
 		mutex_unlock(&irqhop_mutex);
 		if (!kvm)
 			break;
-		kvm_put_kvm(kvm);
+		vm_unref(kvm);
 	}
+}
+
+/**
+ * irqhop_vm_exit - nothing of ours is under way any more
+ *
+ * Context: process; no VM is enabled, and no request can come in.
+ */
+void irqhop_vm_exit(void)
+{
 	cancel_delayed_work_sync(&vm_dwork);
 	destroy_workqueue(vm_wq);
 }

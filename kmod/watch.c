@@ -24,8 +24,12 @@
 
 #define WATCH_RING	16	/* a power of two */
 
+/* The next switch is of interest whoever comes. No task is here. */
+#define WATCH_ANY	1UL
+
 /**
  * struct watch_pcpu - one pCPU
+ * @key: for the probe: %WATCH_ANY if @running is set, else @user_task
  * @running: the vCPU whose thread it runs, if that is known
  * @user_task: the thread that left last from user space; to compare, not to
  *	look into, as it may be gone
@@ -41,6 +45,7 @@
  * Only ever touched on its own pCPU with interrupts off, apart from @look.
  */
 struct watch_pcpu {
+	unsigned long key;
 	struct irqhop_vcpu *running;
 	struct task_struct *user_task;
 	struct irqhop_vcpu *user_vcpu;
@@ -93,6 +98,12 @@ static bool watch_is_loaded(struct task_struct *p, struct irqhop_vcpu *v)
 		if (pn == &v->kvm_vcpu->preempt_notifier)
 			return true;
 	return false;
+}
+
+/* To be called after each change of what the probe goes by. */
+static void watch_key_set(struct watch_pcpu *pc)
+{
+	pc->key = pc->running ? WATCH_ANY : (unsigned long)pc->user_task;
 }
 
 static void watch_put(struct watch_pcpu *pc, const struct irqhop_event *ev)
@@ -170,11 +181,12 @@ static struct irqhop_vcpu *watch_find_user(struct watch_pcpu *pc,
  * need_resched() on its way into the guest: that is a preemption as much as
  * one that says so.
  */
-static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempt,
-				       struct task_struct *prev,
-				       struct task_struct *next,
-				       unsigned int prev_state)
+static noinline notrace void
+watch_switch_slow(struct watch_pcpu __percpu *pcpus, bool preempt,
+		  struct task_struct *prev, struct task_struct *next,
+		  unsigned int prev_state)
 {
+	struct watch_pcpu *pc = this_cpu_ptr(pcpus);
 	bool preempted = preempt || prev_state == TASK_RUNNING;
 	struct irqhop_vcpu *v = pc->running;
 
@@ -195,27 +207,31 @@ static noinline void watch_switch_slow(struct watch_pcpu *pc, bool preempt,
 		v = watch_find_user(pc, next);
 	if (v)
 		watch_in(pc, v);
+	watch_key_set(pc);
 }
 
 /*
  * The probe. Context: under the run-queue lock, interrupts off.
  *
- * It runs at every switch on the host, nearly always for nothing: the pointers
- * are or-ed to get by with two branches.
+ * It runs at every switch on the host, nearly always for nothing, so each
+ * instruction counts: what this pCPU waits for is in one word, the per-CPU
+ * variable's address comes with the call, there is no room for a tracer, and
+ * the slow path is jumped to (see Kbuild), so that this needs no frame.
  */
-static void watch_sched_switch(void *data, bool preempt,
-			       struct task_struct *prev,
-			       struct task_struct *next,
-			       unsigned int prev_state)
+static notrace void watch_sched_switch(void *data, bool preempt,
+				       struct task_struct *prev,
+				       struct task_struct *next,
+				       unsigned int prev_state)
 {
-	struct watch_pcpu *pc = this_cpu_ptr(&watch_pcpus);
-	unsigned long any = (unsigned long)pc->running |
-			    (unsigned long)prev->preempt_notifiers.first |
+	struct watch_pcpu __percpu *pcpus = (void __percpu __force *)data;
+	unsigned long any = (unsigned long)prev->preempt_notifiers.first |
 			    (unsigned long)next->preempt_notifiers.first;
+	unsigned long key = this_cpu_ptr(pcpus)->key;
 
-	if (likely(!any && next != pc->user_task))
+	if (likely(!any) && likely(!(key & WATCH_ANY)) &&
+	    likely(key != (unsigned long)next))
 		return;
-	watch_switch_slow(pc, preempt, prev, next, prev_state);
+	watch_switch_slow(pcpus, preempt, prev, next, prev_state);
 }
 
 /* The probe on sched_process_exit. Context: process, preemption off. */
@@ -233,7 +249,7 @@ static void watch_work(struct irq_work *work)
 	while (pc->tail != end) {
 		struct irqhop_event ev = pc->ring[pc->tail++ % WATCH_RING];
 
-		if (irqhop_vm_event(&ev)) {
+		if (irqhop_turn_event(&ev)) {
 			ev.kind = IRQHOP_EV_MORE;
 			watch_put(pc, &ev);
 		}
@@ -262,6 +278,7 @@ void irqhop_watch_look(void)
 	if (pc->running && pc->running != v)
 		watch_out(pc, pc->running, NULL, false, false);
 	watch_in(pc, v);
+	watch_key_set(pc);
 }
 
 static void watch_look_ipi(void *unused)
@@ -306,6 +323,7 @@ static void watch_forget(struct watch_pcpu *pc, struct irqhop_vm *vm)
 		pc->user_task = NULL;
 		pc->user_vcpu = NULL;
 	}
+	watch_key_set(pc);
 	for (from = to = pc->tail; from != pc->head; from++) {
 		struct irqhop_event *ev = &pc->ring[from % WATCH_RING];
 
@@ -359,12 +377,20 @@ void irqhop_watch_vm_del(struct irqhop_vm *vm)
 	 * On each pCPU: the irq_work cannot be in the middle of an event, as
 	 * both run with interrupts off.
 	 */
+	if (irqhop_mutant(FORGET))
+		return;
 	cpus_read_lock();
 	on_each_cpu(watch_forget_ipi, vm, 1);
 	for_each_possible_cpu(cpu)
 		if (!cpu_online(cpu))
 			watch_forget(per_cpu_ptr(&watch_pcpus, cpu), vm);
 	cpus_read_unlock();
+}
+
+/* What the probe is given. */
+static void *watch_pcpus_data(void)
+{
+	return (void __force *)&watch_pcpus;
 }
 
 /**
@@ -382,13 +408,14 @@ int irqhop_watch_start(void)
 	check_trace_callback_type_sched_process_exit(watch_sched_exit);
 
 	ret = tracepoint_probe_register(watch_tp_switch, watch_sched_switch,
-					NULL);
+					watch_pcpus_data());
 	if (ret)
 		return ret;
 	ret = tracepoint_probe_register(watch_tp_exit, watch_sched_exit, NULL);
 	if (ret) {
 		tracepoint_probe_unregister(watch_tp_switch,
-					    watch_sched_switch, NULL);
+					    watch_sched_switch,
+					    watch_pcpus_data());
 		tracepoint_synchronize_unregister();
 	}
 	return ret;
@@ -404,7 +431,8 @@ int irqhop_watch_start(void)
 void irqhop_watch_stop(void)
 {
 	tracepoint_probe_unregister(watch_tp_exit, watch_sched_exit, NULL);
-	tracepoint_probe_unregister(watch_tp_switch, watch_sched_switch, NULL);
+	tracepoint_probe_unregister(watch_tp_switch, watch_sched_switch,
+				    watch_pcpus_data());
 	tracepoint_synchronize_unregister();
 }
 

@@ -72,6 +72,7 @@ enum irqhop_cmd {
 	IRQHOP_CMD_VM_ENABLED,
 	IRQHOP_CMD_VM_DISABLED,
 
+	/* private: */
 	__IRQHOP_CMD_MAX,
 	IRQHOP_CMD_MAX = __IRQHOP_CMD_MAX - 1
 };
@@ -131,6 +132,7 @@ enum irqhop_attr {
 	IRQHOP_A_MESSAGE,
 	IRQHOP_A_NOT_HOME,
 
+	/* private: */
 	__IRQHOP_A_MAX,
 	IRQHOP_A_MAX = __IRQHOP_A_MAX - 1
 };
@@ -188,6 +190,7 @@ enum irqhop_stat_attr {
 	IRQHOP_STAT_COST_HIST,
 	IRQHOP_STAT_OVER_BOUND,
 
+	/* private: */
 	__IRQHOP_STAT_MAX,
 	IRQHOP_STAT_MAX = __IRQHOP_STAT_MAX - 1
 };
@@ -210,6 +213,7 @@ enum irqhop_vcpu_attr {
 	IRQHOP_VCPU_STATE,
 	IRQHOP_VCPU_TIME,
 
+	/* private: */
 	__IRQHOP_VCPU_MAX,
 	IRQHOP_VCPU_MAX = __IRQHOP_VCPU_MAX - 1
 };
@@ -264,6 +268,7 @@ enum irqhop_irq_attr {
 	IRQHOP_IRQ_ENGINE_HOME,
 	IRQHOP_IRQ_ENGINE_TARGET,
 
+	/* private: */
 	__IRQHOP_IRQ_MAX,
 	IRQHOP_IRQ_MAX = __IRQHOP_IRQ_MAX - 1
 };

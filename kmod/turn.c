@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqhop: one turn for one VM, under its lock. What happened to its vCPUs is
+ * told to the engine, and what the engine decides is done, up to a limit.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/sched/clock.h>
+
+#include "fault.h"
+#include "irqhop.h"
+#include "trace.h"
+
+/* So often a candidate may turn out to be gone before we give up. */
+#define TURN_TRIES	8
+/* So many moves refused in a row, and we let go of the VM. */
+#define TURN_FAILS	16
+
+/**
+ * irqhop_vm_break - nothing is to be done with a VM any more
+ * @vm: the VM
+ * @why: for people, static
+ *
+ * The worker sends its interrupts home and disables it.
+ *
+ * Context: any but NMI; @vm's lock held.
+ */
+void irqhop_vm_break(struct irqhop_vm *vm, const char *why)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->broken || irqhop_mutant(LET_GO))
+		return;
+	vm->broken = why;
+	vm->closing = true;
+	trace_let_go(vm->pid, why);
+	irqhop_vm_work_soon(0);
+}
+
+/**
+ * irqhop_turn_vcpu_account - add up the time that a vCPU has spent in its state
+ * @v: the vCPU
+ * @now: sched_clock()
+ *
+ * Context: the VM's lock held.
+ */
+void irqhop_turn_vcpu_account(struct irqhop_vcpu *v, u64 now)
+{
+	/* Another pCPU's clock may be a little ahead. */
+	if (now <= v->accounted)
+		return;
+	v->time[irqhop_vcpu_state_uapi(v->seen)] += now - v->accounted;
+	v->accounted = now;
+}
+
+/**
+ * irqhop_turn_vcpu_sync - tell the engine where a vCPU is, unless it knows
+ * @vm: the VM
+ * @v: the vCPU
+ *
+ * Context: @vm's lock held.
+ */
+void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
+{
+	u64 word = atomic64_read_acquire(&v->word);
+	u32 mark = irqhop_arch_vcpu_mark(v->kvm_vcpu);
+
+	lockdep_assert_held(&vm->lock);
+	if (mark != v->mark) {
+		v->mark = mark;
+		vm->stale = true;
+	}
+	irqhop_engine_vcpu_enable(&vm->engine, v->idx,
+				  irqhop_arch_vcpu_enabled(v->kvm_vcpu));
+	if (word == v->seen)
+		return;
+	irqhop_turn_vcpu_account(v, sched_clock());
+	v->seen = word;
+	irqhop_engine_vcpu_set(&vm->engine, v->idx, word & IRQHOP_WORD_STATE,
+			       word & IRQHOP_WORD_HANDLER,
+			       READ_ONCE(v->since));
+}
+
+/*
+ * A vCPU left its pCPU, the switch is over and KVM has saved its state: say
+ * why, unless it has come back since.
+ */
+static void turn_vcpu_left(struct irqhop_vm *vm, const struct irqhop_event *ev)
+{
+	enum irqhop_vcpu_state state;
+	u64 old = ev->word;
+	bool in_handler;
+	u64 word;
+
+	state = irqhop_arch_vcpu_classify(ev->vcpu->kvm_vcpu, ev->preempted,
+					  ev->loaded, &in_handler);
+	word = (old & IRQHOP_WORD_SEQ_MASK) | state |
+	       (in_handler ? IRQHOP_WORD_HANDLER : 0);
+	if (atomic64_cmpxchg(&ev->vcpu->word, old, word) != old)
+		return;
+	if (state == IRQHOP_VS_PREEMPTED)
+		vm->stats.preemptions++;
+	if (in_handler && state != IRQHOP_VS_HALTED) {
+		vm->stats.in_handler++;
+		trace_in_handler(vm->pid, ev->vcpu->kvm_vcpu->vcpu_id);
+	}
+}
+
+/**
+ * irqhop_turn_poke - one that we take to be out, and that KVM runs?
+ * @vm: the VM
+ *
+ * Has the pCPUs of such vCPUs say so.
+ *
+ * Context: @vm's lock held, interrupts off.
+ */
+void irqhop_turn_poke(struct irqhop_vm *vm)
+{
+	int cpu;
+	u16 i;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct irqhop_vcpu *v = &vm->vcpu[i];
+		u64 state = atomic64_read(&v->word) & IRQHOP_WORD_STATE;
+
+		if ((state == IRQHOP_VS_USER || state == IRQHOP_VS_OFF ||
+		     state == IRQHOP_VS_UNKNOWN) &&
+		    irqhop_arch_vcpu_loaded(v->kvm_vcpu, &cpu))
+			irqhop_watch_poke(cpu);
+	}
+}
+
+/* vcpu_id, for people; the engine has indices. */
+static int turn_vcpu_id(struct irqhop_vm *vm, u16 idx)
+{
+	return idx == IRQHOP_NONE ? -1 : vm->vcpu[idx].kvm_vcpu->vcpu_id;
+}
+
+static void turn_stranded(struct irqhop_vm *vm, u16 i)
+{
+	struct irqhop_engine *e = &vm->engine;
+	u64 now;
+
+	if (!irqhop_engine_strand(e, i))
+		return;
+	vm->stats.stranded++;
+	trace_stranded(vm->pid, vm->irq[i].intid,
+		       turn_vcpu_id(vm, e->irq[i].target),
+		       turn_vcpu_id(vm, e->irq[i].home));
+	if (!e->nr_in[IRQHOP_VS_USER] && !e->nr_in[IRQHOP_VS_OFF] &&
+	    !e->nr_in[IRQHOP_VS_UNKNOWN])
+		return;
+	now = sched_clock();
+	if (now - vm->poked < NSEC_PER_MSEC)
+		return;
+	vm->poked = now;
+	irqhop_turn_poke(vm);
+}
+
+static void turn_held_back(struct irqhop_vm *vm, u16 i)
+{
+	if (!irqhop_engine_hold(&vm->engine, i))
+		return;
+	vm->stats.over_bound++;
+	trace_held_back(vm->pid, vm->irq[i].intid, IRQHOP_HELD_BOUND);
+}
+
+/* Why an interrupt moves: who left, or why it goes home. */
+static enum irqhop_why turn_why(struct irqhop_vm *vm,
+				const struct irqhop_arch_irq *info, u16 to)
+{
+	const struct irqhop_engine *e = &vm->engine;
+
+	if (vm->closing)
+		return IRQHOP_WHY_CLOSE;
+	if (to == info->home) {
+		if (e->policy->flags & IRQHOP_POLICY_HOME)
+			return IRQHOP_WHY_POLICY;
+		if (irqhop_engine_quiet(e))
+			return IRQHOP_WHY_ALL_OUT;
+		return e->vcpu[to].state == IRQHOP_VS_RUNNING ?
+		       IRQHOP_WHY_HOME_RUNS : IRQHOP_WHY_HOME_WAITS;
+	}
+	switch (e->vcpu[info->target].state) {
+	case IRQHOP_VS_PREEMPTED:
+		return IRQHOP_WHY_PREEMPTED;
+	case IRQHOP_VS_BLOCKED:
+		return IRQHOP_WHY_BLOCKED;
+	case IRQHOP_VS_USER:
+		return IRQHOP_WHY_USER;
+	case IRQHOP_VS_OFF:
+		return IRQHOP_WHY_OFF;
+	default:
+		return IRQHOP_WHY_TEST;
+	}
+}
+
+static void turn_count(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
+		       u16 to, u64 cost)
+{
+	struct irqhop_stats *s = &vm->stats;
+
+	if (to == info->home) {
+		s->returns++;
+		trace_return(vm->pid, info->intid,
+			     turn_vcpu_id(vm, info->target),
+			     turn_vcpu_id(vm, to), turn_why(vm, info, to),
+			     cost);
+	} else {
+		s->hops++;
+		trace_hop(vm->pid, info->intid, turn_vcpu_id(vm, info->target),
+			  turn_vcpu_id(vm, to), turn_why(vm, info, to), cost);
+	}
+	s->cost_sum += cost;
+	s->cost_max = max(s->cost_max, cost);
+	s->cost_hist[min_t(u64, cost / IRQHOP_COST_BUCKET_NS,
+			   IRQHOP_COST_BUCKETS - 1)]++;
+}
+
+/**
+ * irqhop_turn_move - move an interrupt and count it
+ * @vm: the VM
+ * @info: the interrupt, as it was looked at
+ * @to: the vCPU
+ *
+ * Context: @vm's lock held.
+ *
+ * Return: 0, -ENOENT if it is not a direct LPI of this VM any more, or what
+ * the ITS driver said.
+ */
+int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
+		     u16 to)
+{
+	u64 cost;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (irqhop_fault(IRQHOP_FAULT_MOVE))
+		ret = -EIO;
+	else
+		ret = irqhop_arch_irq_move(vm->kvm, info,
+					   vm->vcpu[to].kvm_vcpu, &cost);
+	if (irqhop_fault(IRQHOP_FAULT_SLOW))
+		cost = NSEC_PER_SEC;
+	if (ret > 0)
+		return 0;
+	if (ret == -ENOENT)
+		return ret;
+	if (ret < 0) {
+		vm->stats.failed++;
+		if (++vm->fails >= TURN_FAILS)
+			irqhop_vm_break(vm, "the ITS driver refuses its moves");
+		return ret;
+	}
+	vm->fails = 0;
+	turn_count(vm, info, to, cost);
+	if (cost > IRQHOP_COST_LIMIT) {
+		vm->slow++;
+		irqhop_vm_break(vm, "the ITS does not answer");
+	}
+	return 0;
+}
+
+/*
+ * Whom the engine has in mind, provided that who is to run still does.
+ * Return: false if candidates went away as fast as they were found.
+ */
+static bool turn_decide(struct irqhop_vm *vm, u16 i, struct irqhop_decision *d)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < TURN_TRIES; tries++) {
+		*d = irqhop_engine_decide(&vm->engine, i);
+		if (!d->must_run || irqhop_mutant(REREAD))
+			return true;
+		irqhop_turn_vcpu_sync(vm, &vm->vcpu[d->target]);
+		if (irqhop_engine_vcpu_takes(&vm->engine, d->target))
+			return true;
+	}
+	return false;
+}
+
+/* Return: true if it was moved. */
+static bool turn_irq_move(struct irqhop_vm *vm, u16 i,
+			  struct irqhop_arch_irq *info,
+			  const struct irqhop_decision *d)
+{
+	switch (irqhop_turn_move(vm, info, d->target)) {
+	case 0:
+		irqhop_engine_moved(&vm->engine, i, d->target);
+		break;
+	case -ENOENT:
+		irqhop_table_forget(vm, i);
+		return false;
+	default:
+		/* It is tried again when a vCPU comes in. */
+		irqhop_engine_strand(&vm->engine, i);
+		return false;
+	}
+	/* If the guest has moved home meanwhile, that is not home. */
+	if (d->action == IRQHOP_RETURN &&
+	    !irqhop_arch_irq_look(vm->kvm, info->intid, info) &&
+	    info->home != d->target)
+		irqhop_engine_irq_mark(&vm->engine, i);
+	return true;
+}
+
+/*
+ * Look at one interrupt and do what the engine decides.
+ * Return: true if it was moved.
+ */
+static bool turn_irq(struct irqhop_vm *vm, u16 i)
+{
+	struct irqhop_engine *e = &vm->engine;
+	struct irqhop_decision d;
+	struct irqhop_arch_irq info;
+
+	/* The guest may have changed its mind: where is it really? */
+	if (irqhop_arch_irq_look(vm->kvm, vm->irq[i].intid, &info) ||
+	    !info.direct || info.home == IRQHOP_NONE) {
+		irqhop_table_forget(vm, i);
+		return false;
+	}
+	irqhop_engine_irq_seen(e, i, info.home, info.target);
+	/*
+	 * Its target may be back since it was found to be out, on another pCPU,
+	 * and about to handle this very interrupt: then it keeps it.
+	 */
+	if (info.target != IRQHOP_NONE)
+		irqhop_turn_vcpu_sync(vm, &vm->vcpu[info.target]);
+
+	if (!turn_decide(vm, i, &d))
+		d.action = IRQHOP_STRAND;
+	switch (d.action) {
+	case IRQHOP_STRAND:
+		turn_stranded(vm, i);
+		return false;
+	case IRQHOP_HOLD:
+		turn_held_back(vm, i);
+		return false;
+	case IRQHOP_HOP:
+	case IRQHOP_RETURN:
+		return turn_irq_move(vm, i, &info, &d);
+	default:
+		irqhop_engine_stays(e, i);
+		return false;
+	}
+}
+
+/* The limit is reached, and not for the first time if this is a later turn. */
+static void turn_cut(struct irqhop_vm *vm, bool later)
+{
+	u16 i = irqhop_engine_todo_first(&vm->engine);
+
+	if (later)
+		return;
+	vm->stats.held_back += vm->engine.nr_todo;
+	trace_held_back(vm->pid, vm->irq[i].intid, IRQHOP_HELD_TURN);
+}
+
+/**
+ * irqhop_turn_run - do what is to be done, up to a limit
+ * @vm: the VM
+ * @later: goes on where an earlier turn was cut short
+ *
+ * Context: @vm's lock held, interrupts off.
+ *
+ * Return: true if something is left.
+ */
+bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
+{
+	struct irqhop_engine *e = &vm->engine;
+	unsigned int moves = max(READ_ONCE(irqhop_max_moves), 1U);
+	unsigned int looks = IRQHOP_LOOKS;
+	u64 now = sched_clock();
+
+	irqhop_table_scan_turn(vm, now);
+	irqhop_engine_clock(e, now);
+	while (e->nr_todo && !vm->closing) {
+		if (!moves || !looks) {
+			turn_cut(vm, later);
+			return true;
+		}
+		looks--;
+		if (turn_irq(vm, irqhop_engine_todo_pop(e)))
+			moves--;
+	}
+	return false;
+}
+
+/**
+ * irqhop_turn_event - something happened to a vCPU
+ * @ev: what
+ *
+ * Context: hard interrupt, on the pCPU where it happened. Takes the VM's lock.
+ *
+ * Return: true if there is more to be done than one turn allows.
+ */
+bool irqhop_turn_event(const struct irqhop_event *ev)
+{
+	struct irqhop_vm *vm = ev->vm;
+	bool more = false;
+
+	raw_spin_lock(&vm->lock);
+	if (!vm->closing) {
+		if (ev->kind == IRQHOP_EV_OUT)
+			turn_vcpu_left(vm, ev);
+		if (ev->kind != IRQHOP_EV_MORE)
+			irqhop_turn_vcpu_sync(vm, ev->vcpu);
+		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
+	}
+	raw_spin_unlock(&vm->lock);
+	return more;
+}
