@@ -17,6 +17,8 @@ help:
 	@echo
 	@echo "  make demo      see the problem and the cure, in an emulated host"
 	@echo "  make test      unit tests, and the tests in the emulated host"
+	@echo "  make test-mutants  that each mechanism has a test that misses it"
+	@echo "  make check     static checks of the sources and of the module"
 	@echo "  make lab       a shell in the emulated host, with a guest running"
 	@echo "  make outlier   the slowest reads with irqhop on, event by event"
 	@echo "  make module    build/kmod/irqhop.ko, for the emulated host's kernel"
@@ -76,18 +78,37 @@ demo: images
 outlier: images
 	@$(PYTHON) bench/outlier.py --build $(build) $(OUTLIER_FLAGS)
 
-# SUITES="core tool bench lab": only some of them.
-test: images
+# Programs of the host's that only tests use, on a disk of their own.
+tracers: images
+	@lab/fetch $(build) tracers
+	@$(MAKE) -s -C lab BUILD=$(build) tracers
+
+# What only the static checks want on this machine.
+check-tools: fetch
+	@lab/deps lint
+	@lab/fetch $(build) checkpatch
+
+# docs/checks.md. CHECKS="sparse imports": only some of them. UPDATE=imports:
+# take what the module imports now for what it shall.
+check: check-tools module module-test tool
+	@$(PYTHON) test/check/run.py --build $(build) $(UPDATE:%=--update %) $(CHECKS)
+
+# SUITES="check core tool bench lab": only some of them.
+test: images tracers check-tools tool
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
+
+# Builds that each lack one mechanism: what test notices? MUTANTS="A B": these.
+test-mutants: images tracers
+	@$(PYTHON) test/mutants.py --build $(build) $(MUTANTS)
 
 lab: images
 	@$(PYTHON) lab/interactive.py --build $(build)
 
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test,mutants,check}
 
 distclean:
 	rm -rf $(build)
 
 .PHONY: help deps fetch module module-test tool tool-arm64 images \
-	demo outlier test lab clean distclean
+	tracers demo outlier check-tools check test test-mutants lab clean distclean

@@ -15,9 +15,15 @@ import time
 # name, command, pattern of each single result: group 1 passed, 2 failed,
 # 3 skipped; each may be a count or just be there.
 SUITES = [
+    ("check: static checks",
+     "/usr/bin/python3 test/check/run.py --build {build}",
+     r"(?m)^(ok) |^(not ok) |^(skip) "),
     ("core: the engine, under ASan and UBSan",
      "make -s -C core/test run BUILD={build}/core-test",
      r"PASSED  \] (\d+) test|FAILED  \] (\d+) test|SKIPPED \] (\d+) test"),
+    ("cost: what a decision of the engine costs, in instructions",
+     "make -s -C core/test cost BUILD={build}/core-test",
+     r"(?m)^(ok) |^(not ok) |^(skip) "),
     ("tool: units, and end to end without a module",
      "make -s -C tool test BUILD={build}/tool",
      r"(?m)PASSED  \] (\d+) test|FAILED  \] (\d+) test"

@@ -1,0 +1,2 @@
+/* No licence; and somebody else's header. */
+#include "../tool/irqhop.h"
