@@ -31,8 +31,6 @@ enum irqhop_mutant {
 	IRQHOP_M_HELD_MARK,	/* what was held back gets no look */
 	/* kmod */
 	IRQHOP_M_HOME_ON_CLOSE,	/* interrupts stay where they are at the end */
-	IRQHOP_M_WAKE_HALTED,	/* a vCPU in WFI is not told of what it gets */
-	IRQHOP_M_REREAD,	/* the one chosen may not run any more */
 	IRQHOP_M_REF,		/* no reference to the VM is taken */
 	IRQHOP_M_FORGET,	/* pCPUs go on knowing a VM that is freed */
 	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */

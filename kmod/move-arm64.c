@@ -597,7 +597,7 @@ int irqhop_arch_irq_move(struct kvm *kvm, const struct irqhop_arch_irq *info,
 		return ret;
 
 	mb();	/* the VMOVI is done before IN_WFI is read, see above */
-	if (vcpu_get_flag(to, IN_WFI) && !irqhop_mutant(WAKE_HALTED))
+	if (vcpu_get_flag(to, IN_WFI))
 		arch_vcpu_wake(to);
 	return 0;
 }

@@ -271,7 +271,7 @@ static bool turn_decide(struct irqhop_vm *vm, u16 i, struct irqhop_decision *d)
 
 	for (tries = 0; tries < TURN_TRIES; tries++) {
 		*d = irqhop_engine_decide(&vm->engine, i);
-		if (!d->must_run || irqhop_mutant(REREAD))
+		if (!d->must_run)
 			return true;
 		irqhop_turn_vcpu_sync(vm, &vm->vcpu[d->target]);
 		if (irqhop_engine_vcpu_takes(&vm->engine, d->target))
