@@ -6,6 +6,7 @@ pCPU is one nanosecond, and what a program in the lab measures does not depend
 on how fast or how busy the machine below is.
 """
 
+import base64
 import collections
 import ctypes
 import json
@@ -33,12 +34,18 @@ TRACE_EVENTS = (
     "gicv3_its_cmd_discard",
     "gicv3_its_cmd_mapti",
     "gicv3_its_cmd_vmapp",
+    "gicv3_its_cmd_inv",
 )
 # Lines of a kernel's log that no run of ours may leave behind.
 BAD_LINES = re.compile(
     r"WARNING:|BUG:|Oops|Unable to handle kernel|rcu:.*(stall|detected)"
     r"|Call trace:|blocked for more than|Kernel panic|irq \d+: nobody cared"
     r"|I/O timeout|timeout, completion polled|NETDEV WATCHDOG")
+
+
+# What a kernel says of itself that does not go on as it was.
+CRASH = re.compile(r".*(Unable to handle kernel|Internal error:|kernel BUG at"
+                   r"|Kernel panic).*")
 
 
 class LabError(Exception):
@@ -64,12 +71,15 @@ def die_with_parent():
 class Machine:
     """One emulated host. Use it as a context manager: it always goes away."""
 
-    def __init__(self, build, logs, direct=True, cmdline="", interactive=False):
+    def __init__(self, build, logs, direct=True, cmdline="", interactive=False,
+                 tracers=False, gic=4):
         self.build = os.path.abspath(build)
         self.logs = os.path.abspath(logs)
         self.direct = direct
         self.cmdline = cmdline
         self.interactive = interactive
+        self.tracers = tracers
+        self.gic = gic
         self.qmp = None
         self.console = os.path.join(self.logs, "l1-console.log")
         self.trace = os.path.join(self.logs, "device-trace.log")
@@ -107,7 +117,8 @@ class Machine:
         command = [
             os.path.join(self.build, "bin", "qemu-system-aarch64"),
             "-name", "irqhop-lab,debug-threads=on",
-            "-M", "virt,virtualization=on,gic-version=4,iommu=smmuv3",
+            "-M", f"virt,virtualization=on,gic-version={self.gic},"
+            "iommu=smmuv3",
             "-cpu", "neoverse-n1", "-smp", str(PCPUS), "-m", "2560",
             "-accel", "tcg,thread=single",
             # A person's idle host waits in real time; a script's need not.
@@ -140,6 +151,11 @@ class Machine:
             "-mon", "chardev=qmp,mode=control",
             "-D", self.trace,
         ]
+        if self.tracers:
+            command += [
+                "-drive", "if=none,id=tracers,format=raw,readonly=on,"
+                f"file={images}/tracers.ext4",
+                "-device", "virtio-blk-pci,drive=tracers,addr=4"]
         for event in TRACE_EVENTS:
             command += ["-trace", f"enable={event}"]
         return command
@@ -165,13 +181,16 @@ class Machine:
             try:
                 self.control.connect(control)
                 break
-            except OSError:
+            except OSError as error:
                 self._check_alive("starting QEMU", errors)
                 if time.monotonic() - begun > 20:
                     raise LabError("starting QEMU: its control port does not "
-                                   f"open\n{tail(errors)}log: {errors}")
+                                   f"open\n{tail(errors)}log: {errors}"
+                                   ) from error
                 time.sleep(0.05)
         self.run("true", limit=limit, stage="booting the host (L1)")
+        if self.tracers:
+            self.run("mkdir -p /tracers; mount -o ro /dev/vdc /tracers")
         self._prefer_devices()
 
     def stop(self):
@@ -195,6 +214,14 @@ class Machine:
         if self.process.poll() is not None:
             raise LabError(f"{stage}: QEMU ended with status "
                            f"{self.process.returncode}\n{tail(log)}log: {log}")
+
+    def _check_crash(self, stage):
+        """Whoever waits for a host that has crashed waits in vain."""
+        with open(self.console, encoding="utf-8", errors="replace") as log:
+            found = CRASH.search(log.read())
+        if found:
+            raise LabError(f"{stage}: the host's kernel crashed: "
+                           f"{found.group().strip()}\nlog: {self.console}")
 
     def _prefer_devices(self):
         """Let the devices answer at once, whatever else this machine does.
@@ -266,10 +293,14 @@ class Machine:
                 data = self.control.recv(1 << 20)
             except TimeoutError:
                 data = None
+            except OSError as error:
+                self._check_crash(stage)
+                raise LabError(f"{stage}: the control port: {error}") from error
             if data:
                 self.pending += data
                 return
             self._check_alive(stage, self.console)
+            self._check_crash(stage)
             if time.monotonic() > deadline:
                 raise LabError(f"{stage}: no end after the time allowed\n"
                                f"{tail(self.console)}log: {self.console}")
@@ -288,7 +319,10 @@ class Machine:
         data = text.encode()
         deadline = time.monotonic() + limit
         self.control.settimeout(limit)
-        self.control.sendall(b"run %d\n" % len(data) + data)
+        try:
+            self.control.sendall(b"run %d\n" % len(data) + data)
+        except OSError as error:
+            raise LabError(f"{stage}: the control port: {error}") from error
         output = b""
         while True:
             line = self._line(deadline, stage)
@@ -313,6 +347,13 @@ class Machine:
                 f"{stage or 'a script in the host (L1)'}: status {status}\n"
                 f"{output}{tail(self.console)}log: {self.console}")
         return output
+
+    def upload(self, source, target):
+        """Copy a file of this machine's to L1; at most some 700 KB."""
+        with open(source, "rb") as data:
+            text = base64.encodebytes(data.read()).decode("ascii")
+        self.run(f"base64 -d >{target} <<'END_OF_FILE'\n{text}END_OF_FILE",
+                 stage=f"copying {source} to the host (L1)")
 
     def guest(self, text, name="l2", limit=600, stage=None):
         """Run a script in a guest; return its output."""

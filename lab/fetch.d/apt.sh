@@ -1,4 +1,6 @@
 # shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: GPL-2.0-only
+#
 # Private apt: where the mirror is, package lists, resolving and downloading without the machine's dpkg status.
 # Sourced by lab/fetch; uses $build.
 

@@ -1,4 +1,6 @@
 # shellcheck shell=bash disable=SC2153,SC2154
+# SPDX-License-Identifier: GPL-2.0-only
+#
 # The stages of lab/fetch. inputs_X: everything that X's result depends on; outputs_X: what has to be there;
 # stage_X: make it (in the background, output to a log, `set -e` in force). The numbers are raised when a stage changes.
 
@@ -20,7 +22,7 @@ prepare() { # STAGE...
 			want_security "arm64,$native"
 			choose_kernels "$native"
 			;;
-		l1 | cross)
+		l1 | cross | tracers | checkpatch)
 			need_lists "arm64,$native" "$L1_SUITE-updates"
 			want_security "arm64,$native"
 			;;
@@ -225,29 +227,50 @@ inputs_l1() { echo 1 "$L1_SUITE" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"; }
 outputs_l1() { echo root/l1; }
 
 stage_l1() {
-	local packages p deb drop tree=$build/root/l1.part pool=$build/root/l1.pool
-	read_list packages "$L1_PACKAGES"
-	read_list drop "$L1_DROP"
-	apt_setup l1 arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
-	fetch_closure l1 "the emulated host's programs" "${packages[@]}"
-	tree_new "$tree"
-	tree_new "$pool"
-	while read -r deb; do
-		if [[ " ${packages[*]} " == *" ${deb%%_*} "* ]]; then
-			deb_unpack "$build/cache/l1/archives/$deb" "$tree" "${drop[@]/#/--exclude=}"
-		else
-			deb_unpack "$build/cache/l1/archives/$deb" "$pool"
-		fi
-	done <"$build/cache/l1/packages"
-	read_list packages "$L1_EXTRA_LIBS"
-	tree_complete "$tree" "$pool" "${packages[@]}"
-	rm -rf "$pool"
+	local tree=$build/root/l1.part
+	host_programs l1 "the emulated host's programs" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
 	userland_finish "$tree"
 	rm -rf "$build/root/l1"
 	mv "$tree" "$build/root/l1"
 	record "L1_QEMU_VERSION=$(upstream "$(deb_version l1 qemu-system-arm)")" \
 		"L1_QEMU_PACKAGE_VERSION=$(deb_version l1 qemu-system-arm)" "L1_SUITE=$L1_SUITE"
 	say "the emulated host's programs: ready, $(du -sm "$build/root/l1" | cut -f1) MB"
+}
+
+# BUILD_DIR/root/NAME.part: all of these packages, and what they link from those that they depend on.
+host_programs() { # NAME WORDS PACKAGES EXTRA-LIBS DROP
+	local packages libs drop deb tree=$build/root/$1.part pool=$build/root/$1.pool
+	read_list packages "$3"
+	read_list libs "$4"
+	read_list drop "$5"
+	apt_setup "$1" arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
+	fetch_closure "$1" "$2" "${packages[@]}"
+	tree_new "$tree"
+	tree_new "$pool"
+	while read -r deb; do
+		if [[ " ${packages[*]} " == *" ${deb%%_*} "* ]]; then
+			deb_unpack "$build/cache/$1/archives/$deb" "$tree" "${drop[@]/#/--exclude=}"
+		else
+			deb_unpack "$build/cache/$1/archives/$deb" "$pool"
+		fi
+	done <"$build/cache/$1/packages"
+	tree_complete "$tree" "$pool" "${libs[@]}"
+	rm -rf "$pool"
+}
+
+# Programs that read trace events, for the emulated host: on a disk of their own, which only tests attach.
+inputs_tracers() { echo 1 "$L1_SUITE" "$TRACER_PACKAGES" "$TRACER_DROP"; }
+outputs_tracers() { echo root/tracers; }
+
+stage_tracers() {
+	local tree=$build/root/tracers.part
+	host_programs tracers "tracers for the emulated host" "$TRACER_PACKAGES" "" "$TRACER_DROP"
+	rm -rf "$build/root/tracers"
+	mv "$tree" "$build/root/tracers"
+	record "PERF_VERSION=$(upstream "$(deb_version tracers linux-perf)")" \
+		"TRACE_CMD_VERSION=$(upstream "$(deb_version tracers trace-cmd)")" \
+		"BPFTRACE_VERSION=$(upstream "$(deb_version tracers bpftrace)")"
+	say "tracers for the emulated host: ready, $(du -sm "$build/root/tracers" | cut -f1) MB"
 }
 
 # What maintainer scripts and base packages would have done, as far as programs ask for it.
@@ -305,4 +328,31 @@ stage_cross() {
 	tree_relink "$tree"
 	rm -rf "$build/root/cross"
 	mv "$tree" "$build/root/cross"
+}
+
+# The kernel's checkpatch.pl and its word lists. No package has them but the whole source, which goes again.
+inputs_checkpatch() { echo 1 "$L1_SUITE" "$KERNEL_FALLBACK_SUITE" "$CHECKPATCH_PACKAGE" "$CHECKPATCH_FILES"; }
+outputs_checkpatch() { echo root/checkpatch/checkpatch.pl; }
+
+stage_checkpatch() {
+	local files native suites tree=$build/root/checkpatch.part
+	native=$(native_arch)
+	suites=("$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security")
+	apt_setup checkpatch "$native" "${suites[@]}"
+	if [ -z "$(candidate checkpatch "$CHECKPATCH_PACKAGE")" ]; then
+		need_lists "$native" "$KERNEL_FALLBACK_SUITE"
+		apt_setup checkpatch "$native" "${suites[@]}" "$KERNEL_FALLBACK_SUITE"
+	fi
+	fetch_packages checkpatch "checkpatch, from the kernel's source" "$CHECKPATCH_PACKAGE"
+	record "CHECKPATCH_VERSION=$(deb_version checkpatch "$CHECKPATCH_PACKAGE")"
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	deb_unpack "$(deb_of checkpatch "$CHECKPATCH_PACKAGE")" "$tree"
+	read_list files "$CHECKPATCH_FILES"
+	# Each is there once: --occurrence lets tar stop at the last of them.
+	tar -xf "$tree/usr/src/$CHECKPATCH_PACKAGE.tar.xz" -C "$tree" --strip-components=2 --occurrence=1 \
+		"${files[@]/#/$CHECKPATCH_PACKAGE/scripts/}"
+	rm -rf "${tree:?}/usr" "$build/cache/checkpatch/archives" "$build/root/checkpatch"
+	mv "$tree" "$build/root/checkpatch"
+	say "checkpatch: ready"
 }

@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
 # Unpacking packages into trees that no package manager looks after. Sourced by lab/fetch.
 
 # What no part of the lab reads. Copyright files stay in the packages, in BUILD_DIR/cache.
@@ -42,7 +44,8 @@ tree_complete() { # TREE POOL LIB...
 	while IFS= read -r path; do have[${path##*/}]=1; done < <(find "$tree/usr" -name '*.so*' ! -type d)
 	while IFS= read -r path; do offered[${path##*/}]=$path; done < <(find "$pool/usr" -name '*.so*' ! -type d)
 	mapfile -t files < <(find "$tree/usr" -type f \( -perm /111 -o -name '*.so*' \))
-	mapfile -t wanted < <(elf_needs "${files[@]}" && printf '%s\n' "$@")
+	# Some of the files are scripts, of which readelf complains by its status.
+	mapfile -t wanted < <(elf_needs "${files[@]}" || true; [ $# = 0 ] || printf '%s\n' "$@")
 	while [ ${#wanted[@]} != 0 ]; do
 		files=()
 		for name in "${wanted[@]}"; do

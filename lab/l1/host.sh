@@ -156,3 +156,10 @@ direct_counts()
 	awk '/vfio-msi/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++)
 		n += $i } END { print n + 0 }' /proc/interrupts
 }
+
+# tracer PROGRAM ARGUMENT...: perf, trace-cmd or bpftrace, where their disk is
+# there, with the libraries that came with them.
+tracer()
+{
+	LD_LIBRARY_PATH=/tracers/usr/lib/aarch64-linux-gnu /tracers/usr/bin/"$@"
+}

@@ -20,8 +20,8 @@ from state import Failure, Lab, LabError  # noqa: E402
 class Runner:
     """Runs tests in order on one machine, and on a new one after a crash."""
 
-    def __init__(self, build, logs):
-        self.build, self.logs = build, logs
+    def __init__(self, build, logs, module=None):
+        self.build, self.logs, self.module = build, logs, module
         self.lab = None
         self.boots = 0
         self.results = []
@@ -32,7 +32,7 @@ class Runner:
             return self.lab
         self.boots += 1
         logs = os.path.join(self.logs, f"machine-{self.boots}")
-        self.lab = Lab(self.build, logs)
+        self.lab = Lab(self.build, logs, self.module)
         try:
             self.lab.start()
         except BaseException:
@@ -53,6 +53,10 @@ class Runner:
         try:
             if missing := cases.missing(self.build, test):
                 status, text = "skip", missing
+            elif test.guests is Lab.OWN:
+                self.end()
+                stage = "test"
+                text = test.function(self.build, self.logs)
             else:
                 lab = self.machine()
                 stage = "guests"
@@ -106,6 +110,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
     parser.add_argument("--logs", default=None, help="default: BUILD/test")
+    parser.add_argument("--module", metavar="FILE",
+                        help="instead of the test build of the module")
     parser.add_argument("--list", action="store_true",
                         help="say what tests there are")
     parser.add_argument("names", nargs="*", metavar="NAME")
@@ -120,7 +126,7 @@ def main():
             parser.error(f"no test '{name}'; there are: {' '.join(known)}")
     logs = args.logs or os.path.join(args.build, "test")
     os.makedirs(logs, exist_ok=True)
-    runner = Runner(args.build, logs)
+    runner = Runner(args.build, logs, args.module)
     begun = time.monotonic()
     try:
         for test in cases.TESTS:

@@ -7,8 +7,10 @@ that the emulated ITS was given, which is what the hardware does.
 """
 
 import collections
+import json
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -35,6 +37,12 @@ def expect(true, text):
         raise Failure(text)
 
 
+def enable(lab, policy, name="l2"):
+    """Enable, and show that it is."""
+    lab.m.run(f"irqhop enable --policy {policy} {name}")
+    expect(lab.listing(name).enabled, f"{name} is not enabled")
+
+
 class Trace:
     """The devices' own trace, read as it grows."""
 
@@ -43,6 +51,7 @@ class Trace:
         r"DeviceID (0x[0-9a-f]+) EventID (0x[0-9a-f]+)"
         r"(?:.*? vPEID (0x[0-9a-f]+))?(?: .*?vINTID (0x[0-9a-f]+))?")
     VMAPP = re.compile(r"command VMAPP vPEID (0x[0-9a-f]+) .* V (\d)")
+    INV = re.compile(r"command INV DeviceID (0x[0-9a-f]+) ")
     MSIX = re.compile(r"pci_nvme_irq_msix raising MSI-X IRQ vector (\d+)")
 
     def __init__(self, path):
@@ -51,7 +60,11 @@ class Trace:
         self.msis = collections.Counter()
         # VMOVI by (DeviceID, EventID), and by DeviceID.
         self.moves = collections.Counter()
+        # INV by DeviceID.
+        self.reloads = collections.Counter()
         self.vpe = {}
+        # VMOVI in their order, as (key, vPE); whoever wants some clears it.
+        self.steps = []
         self.intid = {}
         self.new_vpes = []
 
@@ -75,6 +88,10 @@ class Trace:
         if found:
             self._command(*found.groups())
             return
+        found = self.INV.search(line)
+        if found:
+            self.reloads[int(found.group(1), 16)] += 1
+            return
         found = self.VMAPP.search(line)
         if found and found.group(2) == "1":
             vpe = int(found.group(1), 16)
@@ -91,18 +108,17 @@ class Trace:
         if verb == "VMOVI":
             self.moves[key[0]] += 1
             self.moves[key] += 1
+            self.steps.append((key, self.vpe[key]))
         else:
             self.intid[key] = int(intid, 16)
 
 
 class Lpi:
-    """One line of irqhop list's."""
+    """One of irqhop list's interrupts."""
 
-    def __init__(self, line):
-        intid, home, target, self.delivery, host_irq, self.flags = line.split()
-        self.intid, self.home = int(intid), int(home)
-        self.target = None if target == "-" else int(target)
-        self.host_irq = None if host_irq == "-" else int(host_irq)
+    def __init__(self, said):
+        self.intid, self.home = said["intid"], said["home"]
+        self.target, self.delivery = said["target"], said["delivery"]
 
     def __str__(self):
         return f"{self.intid}: home {self.home} target {self.target}"
@@ -112,14 +128,12 @@ class Listing:
     """What irqhop list says of a VM."""
 
     def __init__(self, text):
-        self.fields = dict(re.findall(r"^(\w+) +(\S.*)$",
-                                      text.split("\n\n")[0], re.M))
-        states = text.split("VCPU  STATE\n")[1].split("\n\n")[0]
-        self.vcpus = dict((int(vcpu), state) for vcpu, state in
-                          (line.split() for line in states.splitlines()))
-        rows = text.split("FLAGS\n")[1].splitlines()
-        self.lpis = [Lpi(row) for row in rows if row.strip()]
-        self.enabled = self.fields["enabled"] == "yes"
+        said = json.loads(text)
+        self.pid, self.enabled = said["pid"], said["enabled"]
+        self.vcpus = {vcpu["id"]: vcpu["state"] for vcpu in said["vcpus"]}
+        # ns by state, of each vCPU.
+        self.times = {vcpu["id"]: vcpu["time_ns"] for vcpu in said["vcpus"]}
+        self.lpis = [Lpi(lpi) for lpi in said["interrupts"]]
 
     def away(self):
         """Those that do not point home."""
@@ -131,10 +145,16 @@ class Lab:
 
     BOTH = {"l2": ("NVME", "NIC")}
     PAIR = {"l2": ("NIC",), "l3": ("NVME",)}
+    # A test that boots machines of its own, and has no other beside them.
+    OWN = {}
 
-    def __init__(self, build, logs):
-        self.m = Machine(build, logs)
+    def __init__(self, build, logs, module=None):
+        tracers = os.path.join(build, "lab", "tracers.ext4")
+        # What is used after it was freed shall not be found as it was.
+        self.m = Machine(build, logs, cmdline="init_on_free=1",
+                         tracers=os.path.exists(tracers))
         self.m.__enter__()
+        self.replacement = module
         self.logs = self.m.logs
         self.trace = Trace(self.m.trace)
         self.guests = {}
@@ -144,6 +164,11 @@ class Lab:
     def start(self):
         """Boot the host."""
         self.m.start()
+        if self.replacement:
+            stripped = os.path.join(self.logs, "irqhop-test.ko")
+            subprocess.run(["aarch64-linux-gnu-strip", "-g", "-o", stripped,
+                            self.replacement], check=True)
+            self.m.upload(stripped, "/lab/irqhop-test.ko")
         self.m.run("devices_setup")
 
     def stop(self):
@@ -215,7 +240,7 @@ class Lab:
 
     def listing(self, name="l2"):
         """irqhop list NAME."""
-        return Listing(self.m.run(f"irqhop list {name}"))
+        return Listing(self.m.run(f"irqhop list --json {name}"))
 
     def stat(self, name="l2"):
         """irqhop stat NAME, as numbers."""
@@ -341,4 +366,4 @@ class Lab:
 
 
 __all__ = ["DEVICE_ID", "Failure", "Lab", "LabError", "Listing", "Machine",
-           "QUEUE", "SELF_TEST", "Trace", "expect", "load"]
+           "QUEUE", "SELF_TEST", "Trace", "enable", "expect", "load"]
