@@ -782,6 +782,17 @@ bool irqhop_engine_irq_seen(struct irqhop_engine *e, u16 i, u16 home,
 }
 
 /**
+ * irqhop_engine_stranded_mark - have a look at all that are stranded
+ * @e: the engine
+ *
+ * For the case that something has changed of which no event tells.
+ */
+void irqhop_engine_stranded_mark(struct irqhop_engine *e)
+{
+	mark_list(e, OWN, IRQHOP_L_STRANDED);
+}
+
+/**
  * irqhop_engine_irq_mark - have a look at this one
  * @e: the engine
  * @irq: the interrupt

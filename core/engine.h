@@ -229,6 +229,7 @@ void irqhop_engine_irq_del(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_irq_seen(struct irqhop_engine *e, u16 i, u16 home,
 			    u16 target);
 void irqhop_engine_irq_mark(struct irqhop_engine *e, u16 irq);
+void irqhop_engine_stranded_mark(struct irqhop_engine *e);
 
 u16 irqhop_engine_todo_pop(struct irqhop_engine *e);
 struct irqhop_decision irqhop_engine_decide(const struct irqhop_engine *e,

@@ -16,7 +16,7 @@ struct irqhop_engine;
  * @IRQHOP_FAULT_MOVE: the ITS driver refuses a move
  * @IRQHOP_FAULT_SLOW: a move takes as long as the driver waits for a dead ITS
  * @IRQHOP_FAULT_TABLE: the engine's record of an interrupt is overwritten
- * @IRQHOP_FAULT_DRIFT: a scan takes another vCPU for an interrupt's home
+ * @IRQHOP_FAULT_DRIFT: another vCPU is taken for an interrupt's home
  * @IRQHOP_NR_FAULTS: number of faults
  */
 enum irqhop_fault {

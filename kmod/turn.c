@@ -306,6 +306,24 @@ static bool turn_irq_move(struct irqhop_vm *vm, u16 i,
 }
 
 /*
+ * Does KVM run the target, although we take it to be out? Its thread has
+ * entered KVM_RUN without a switch since, and it may be in the middle of a
+ * handler: then it keeps its interrupts, as one that is stranded does, and its
+ * pCPU is asked. If it enters only now, it takes longer than the move does.
+ */
+static bool turn_entered(struct irqhop_vm *vm, u16 idx)
+{
+	u64 state;
+	int cpu;
+
+	if (idx == IRQHOP_NONE)
+		return false;
+	state = vm->vcpu[idx].seen & IRQHOP_WORD_STATE;
+	return (state == IRQHOP_VS_USER || state == IRQHOP_VS_OFF) &&
+	       irqhop_arch_vcpu_loaded(vm->vcpu[idx].kvm_vcpu, &cpu);
+}
+
+/*
  * Look at one interrupt and do what the engine decides.
  * Return: true if it was moved.
  */
@@ -321,6 +339,8 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 		irqhop_table_forget(vm, i);
 		return false;
 	}
+	if (irqhop_fault(IRQHOP_FAULT_DRIFT))
+		info.home = (info.home + 1) % vm->nr_vcpus;
 	irqhop_engine_irq_seen(e, i, info.home, info.target);
 	/*
 	 * Its target may be back since it was found to be out, on another pCPU,
@@ -329,7 +349,7 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 	if (info.target != IRQHOP_NONE)
 		irqhop_turn_vcpu_sync(vm, &vm->vcpu[info.target]);
 
-	if (!turn_decide(vm, i, &d))
+	if (turn_entered(vm, info.target) || !turn_decide(vm, i, &d))
 		d.action = IRQHOP_STRAND;
 	switch (d.action) {
 	case IRQHOP_STRAND:

@@ -547,6 +547,8 @@ static void vm_care(struct irqhop_vm *vm)
 	for (i = 0; !vm->closing && i < vm->nr_vcpus; i++)
 		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
 	irqhop_turn_poke(vm);
+	/* One was asked and had left KVM_RUN again before it could answer. */
+	irqhop_engine_stranded_mark(&vm->engine);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 	if (READ_ONCE(vm->closing))
 		return;

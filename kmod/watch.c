@@ -370,7 +370,7 @@ void irqhop_watch_vm_del(struct irqhop_vm *vm)
 
 	for (i = 0; i < vm->nr_vcpus; i++)
 		hash_del_rcu(&vm->vcpu[i].node);
-	/* Whoever found one in the table before has put it in place by now. */
+	/* For whoever goes through the list of VMs, with interrupts on. */
 	synchronize_rcu();
 
 	/*

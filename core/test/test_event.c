@@ -176,6 +176,20 @@ static void test_stranded_goes_to_the_first_one_in(void **state)
 	assert_false(irqhop_engine_irq_stranded(&e, i));
 }
 
+static void test_stranded_gets_another_look(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("recent", 4, "PP");
+	i = irq_add(0, 0);
+	settle();
+	assert_int_equal(irqhop_engine_todo_pop(&e), IRQHOP_NONE);
+	irqhop_engine_stranded_mark(&e);
+	assert_int_equal(irqhop_engine_todo_pop(&e), i);
+	assert_int_equal(irqhop_engine_todo_pop(&e), IRQHOP_NONE);
+}
+
 static void test_stranded_ends_when_its_target_is_back(void **state)
 {
 	u16 i;
@@ -378,6 +392,7 @@ int event_tests(void)
 		cmocka_unit_test(test_enable_is_coming_in),
 		cmocka_unit_test(test_in_handler_only_when_out),
 		cmocka_unit_test(test_stranded_goes_to_the_first_one_in),
+		cmocka_unit_test(test_stranded_gets_another_look),
 		cmocka_unit_test(test_stranded_ends_when_its_target_is_back),
 		cmocka_unit_test(test_stranded_wakes_its_home),
 		cmocka_unit_test(test_stranded_is_deleted),
