@@ -15,17 +15,18 @@ help:
 	@echo "irqhop: redirects a passed-through device's interrupts from preempted vCPUs"
 	@echo "to running ones."
 	@echo
-	@echo "  make demo      see the problem and the cure, in an emulated host"
-	@echo "  make test      unit tests, and the tests in the emulated host"
-	@echo "  make test-mutants  that each mechanism has a test that misses it"
-	@echo "  make check     static checks of the sources and of the module"
-	@echo "  make lab       a shell in the emulated host, with a guest running"
-	@echo "  make outlier   the slowest reads with irqhop on, event by event"
-	@echo "  make module    build/kmod/irqhop.ko, for the emulated host's kernel"
-	@echo "  make tool      build/tool/irqhop, for this machine"
-	@echo "  make fetch     only download and unpack what the lab needs"
-	@echo "  make clean     remove what was built; downloads stay"
-	@echo "  make distclean remove $(BUILD)/"
+	@echo "  make demo         see the problem and the cure, in an emulated host"
+	@echo "  make test         unit tests, and the tests in the emulated host"
+	@echo "  make test-mutants that each mechanism has a test that misses it"
+	@echo "  make check        static checks of the sources and of the module"
+	@echo "  make model        search models of the races to the end (docs/races.md)"
+	@echo "  make lab          a shell in the emulated host, with a guest running"
+	@echo "  make outlier      the slowest reads with irqhop on, event by event"
+	@echo "  make module       build/kmod/irqhop.ko, for the emulated host's kernel"
+	@echo "  make tool         build/tool/irqhop, for this machine"
+	@echo "  make fetch        only download and unpack what the lab needs"
+	@echo "  make clean        remove what was built; downloads stay"
+	@echo "  make distclean    remove $(BUILD)/"
 
 # What has to be installed is asked for once; then everything else follows.
 deps:
@@ -93,7 +94,7 @@ check-tools: fetch
 check: check-tools module module-test tool
 	@$(PYTHON) test/check/run.py --build $(build) $(UPDATE:%=--update %) $(CHECKS)
 
-# SUITES="check core tool bench lab": only some of them.
+# SUITES="check core cost tool bench model lab": only some of them.
 test: images tracers check-tools tool
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
 
@@ -101,14 +102,19 @@ test: images tracers check-tools tool
 test-mutants: images tracers
 	@$(PYTHON) test/mutants.py --build $(build) $(MUTANTS)
 
+# docs/races.md. RUNS="hop its": only these of model/runs.conf.
+model: deps
+	@nice $(PYTHON) model/run.py --build $(build) $(RUNS)
+
 lab: images
 	@$(PYTHON) lab/interactive.py --build $(build)
 
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test,mutants,check}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test,mutants,check,model}
 
 distclean:
 	rm -rf $(build)
 
 .PHONY: help deps fetch module module-test tool tool-arm64 images \
-	tracers demo outlier check-tools check test test-mutants lab clean distclean
+	tracers demo outlier check-tools check model test test-mutants lab clean \
+	distclean
