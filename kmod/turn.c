@@ -14,6 +14,8 @@
 
 /* So often a candidate may turn out to be gone before we give up. */
 #define TURN_TRIES	8
+/* pCPUs are asked at most this often which vCPU they run. */
+#define TURN_POKE_GAP	NSEC_PER_MSEC
 /* So many moves refused in a row, and we let go of the VM. */
 #define TURN_FAILS	16
 
@@ -110,7 +112,8 @@ static void turn_vcpu_left(struct irqhop_vm *vm, const struct irqhop_event *ev)
  * irqhop_turn_poke - one that we take to be out, and that KVM runs?
  * @vm: the VM
  *
- * Has the pCPUs of such vCPUs say so.
+ * Has the pCPUs of such vCPUs say so. No event tells of a thread that enters
+ * KVM_RUN without a switch.
  *
  * Context: @vm's lock held, interrupts off.
  */
@@ -139,7 +142,6 @@ static int turn_vcpu_id(struct irqhop_vm *vm, u16 idx)
 static void turn_stranded(struct irqhop_vm *vm, u16 i)
 {
 	struct irqhop_engine *e = &vm->engine;
-	u64 now;
 
 	if (!irqhop_engine_strand(e, i))
 		return;
@@ -147,14 +149,6 @@ static void turn_stranded(struct irqhop_vm *vm, u16 i)
 	trace_stranded(vm->pid, vm->irq[i].intid,
 		       turn_vcpu_id(vm, e->irq[i].target),
 		       turn_vcpu_id(vm, e->irq[i].home));
-	if (!e->nr_in[IRQHOP_VS_USER] && !e->nr_in[IRQHOP_VS_OFF] &&
-	    !e->nr_in[IRQHOP_VS_UNKNOWN])
-		return;
-	now = sched_clock();
-	if (now - vm->poked < NSEC_PER_MSEC)
-		return;
-	vm->poked = now;
-	irqhop_turn_poke(vm);
 }
 
 static void turn_held_back(struct irqhop_vm *vm, u16 i)
@@ -367,6 +361,18 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 	}
 }
 
+/* Now and then, if there is anybody to be asked about. */
+static void turn_poke_often(struct irqhop_vm *vm, u64 now)
+{
+	const u32 *nr_in = vm->engine.nr_in;
+
+	if (!(nr_in[IRQHOP_VS_USER] | nr_in[IRQHOP_VS_OFF] |
+	      nr_in[IRQHOP_VS_UNKNOWN]) || now - vm->poked < TURN_POKE_GAP)
+		return;
+	vm->poked = now;
+	irqhop_turn_poke(vm);
+}
+
 /* The limit is reached, and not for the first time if this is a later turn. */
 static void turn_cut(struct irqhop_vm *vm, bool later)
 {
@@ -396,6 +402,7 @@ bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
 
 	irqhop_table_scan_turn(vm, now);
 	irqhop_engine_clock(e, now);
+	turn_poke_often(vm, now);
 	while (e->nr_todo && !vm->closing) {
 		if (!moves || !looks) {
 			turn_cut(vm, later);

@@ -173,7 +173,7 @@ def state_times(lab):
         out = spent["preempted"] + spent["in_handler"]
         expect(near(spent["running"], run, 0.05),
                f"vCPU {vcpu}: running for {spent['running']:.3f} s, by "
-               f"schedstat {run:.3f} s")
+               f"schedstat {run:.3f} s; all states: {spent}")
         expect(near(out, wait, 0.05),
                f"vCPU {vcpu}: preempted for {out:.3f} s, by schedstat it "
                f"waited {wait:.3f} s")
