@@ -434,8 +434,8 @@ size_t irqhop_engine_size(u16 nr_vcpus, u16 max_irqs)
  * @max_irqs: most interrupts it is to know
  * @policy: which policy; the return rule is its own
  *
- * There is no bound. Every vCPU starts as unable to take interrupts; irqhop_engine_vcpu_enable()
- * says otherwise.
+ * There is no bound. Every vCPU starts as unable to take interrupts;
+ * irqhop_engine_vcpu_enable() says otherwise.
  *
  * Return: false if an argument is out of range or @size is too small.
  */

@@ -21,7 +21,7 @@
 
 /* No vCPU, no interrupt. */
 #define IRQHOP_NONE		0xffff
-#define IRQHOP_MAX_VCPUS	1024
+#define IRQHOP_MAX_VCPUS	512
 #define IRQHOP_MAX_IRQS		0x7fff
 
 #define IRQHOP_BIT(n)		(1U << (n))

@@ -205,7 +205,6 @@ int irqhop_watch_start(void);
 void irqhop_watch_stop(void);
 void irqhop_watch_vm_add(struct irqhop_vm *vm);
 void irqhop_watch_vm_del(struct irqhop_vm *vm);
-void irqhop_watch_look(void);
 void irqhop_watch_poke(int cpu);
 
 /* turn.c */
@@ -232,6 +231,7 @@ const char *irqhop_table_check(struct irqhop_vm *vm);
 /* vm.c */
 extern struct mutex irqhop_mutex;
 extern struct list_head irqhop_vms;
+extern unsigned int irqhop_vms_gen;	/* changes with the list */
 
 /**
  * struct irqhop_options - how a VM is to be treated

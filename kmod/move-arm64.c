@@ -30,6 +30,9 @@
 
 #include "irqhop.h"
 
+/* VGIC_ADDR_UNDEF, which KVM keeps to itself. */
+#define ARCH_NO_ADDRESS	((gpa_t)-1)
+
 static bool arch_has_v4;
 
 /* The first redistributor by the firmware's tables, 0 if there is none. */
@@ -203,14 +206,21 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 void irqhop_arch_vm_init(struct irqhop_arch_vm *arch, struct kvm *kvm)
 {
 	struct kvm_device *dev;
+	struct vgic_its *its;
 
 	arch->nr_its = 0;
 	mutex_lock(&kvm->lock);
 	list_for_each_entry(dev, &kvm->devices, vm_node) {
 		if (strcmp(dev->ops->name, "kvm-arm-vgic-its"))
 			continue;
-		if (dev->private && arch->nr_its < IRQHOP_ARCH_MAX_ITS)
-			arch->its[arch->nr_its++] = dev->private;
+		/*
+		 * Before it has an address nobody may have got its descriptor
+		 * yet, and then it can still go again.
+		 */
+		its = dev->private;
+		if (its && its->vgic_its_base != ARCH_NO_ADDRESS &&
+		    arch->nr_its < IRQHOP_ARCH_MAX_ITS)
+			arch->its[arch->nr_its++] = its;
 	}
 	mutex_unlock(&kvm->lock);
 }

@@ -278,6 +278,8 @@ static int nl_vm_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	int ret = 0;
 
 	mutex_lock(&irqhop_mutex);
+	/* Whoever asks is told if VMs came or went between two parts. */
+	cb->seq = irqhop_vms_gen;
 	list_for_each_entry(vm, &irqhop_vms, node) {
 		void *hdr;
 
@@ -286,6 +288,8 @@ static int nl_vm_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &irqhop_family,
 				  NLM_F_MULTI, IRQHOP_CMD_VM_GET);
+		if (hdr)
+			genl_dump_check_consistent(cb, hdr);
 		ret = hdr ? nl_vm_fill(skb, vm, hdr) : -EMSGSIZE;
 		if (ret) {
 			if (hdr)

@@ -21,7 +21,7 @@
 
 /**
  * irqhop_vm_break - nothing is to be done with a VM any more
- * @vm: the VM
+ * @vm: the VM; one that is being disabled anyway goes on being that
  * @why: for people, static
  *
  * The worker sends its interrupts home and disables it.
@@ -31,7 +31,7 @@
 void irqhop_vm_break(struct irqhop_vm *vm, const char *why)
 {
 	lockdep_assert_held(&vm->lock);
-	if (vm->broken || irqhop_mutant(LET_GO))
+	if (vm->closing || irqhop_mutant(LET_GO))
 		return;
 	vm->broken = why;
 	vm->closing = true;
@@ -403,7 +403,8 @@ bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
 	irqhop_table_scan_turn(vm, now);
 	irqhop_engine_clock(e, now);
 	turn_poke_often(vm, now);
-	while (e->nr_todo && !vm->closing) {
+	while (!vm->closing &&
+	       irqhop_engine_todo_first(e) != IRQHOP_NONE) {
 		if (!moves || !looks) {
 			turn_cut(vm, later);
 			return true;

@@ -27,6 +27,7 @@
 /* Enabling, disabling, and whatever else looks at the list of VMs. */
 DEFINE_MUTEX(irqhop_mutex);
 LIST_HEAD(irqhop_vms);
+unsigned int irqhop_vms_gen;
 static bool vm_unloading;
 
 static struct workqueue_struct *vm_wq;
@@ -206,16 +207,17 @@ static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 	unsigned long flags;
 	unsigned int not_home;
 
-	if (READ_ONCE(vm->broken))
-		reason = IRQHOP_REASON_LET_GO;
-	else
+	if (!READ_ONCE(vm->broken))
 		vm_drain(vm);
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	vm->closing = true;
+	if (vm->broken)
+		reason = IRQHOP_REASON_LET_GO;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 
 	list_del_rcu(&vm->node);
+	irqhop_vms_gen++;
 	if (list_empty(&irqhop_vms))
 		irqhop_watch_stop();
 	irqhop_watch_vm_del(vm);
@@ -321,6 +323,7 @@ static int vm_start(struct irqhop_vm *vm, struct netlink_ext_ack *extack)
 		irqhop_vm_work_soon(1000);
 	}
 	list_add_tail_rcu(&vm->node, &irqhop_vms);
+	irqhop_vms_gen++;
 	irqhop_watch_vm_add(vm);
 	vm_vcpus_first(vm);
 	vm_scan_all(vm);
@@ -397,6 +400,8 @@ int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_options *options,
 static int vm_change(struct irqhop_vm *vm, const struct irqhop_options *options,
 		     struct netlink_ext_ack *extack)
 {
+	unsigned int not_home = 0;
+
 	if (READ_ONCE(vm->broken)) {
 		NL_SET_ERR_MSG(extack, "irqhop is letting go of this VM, see the log");
 		return -EBUSY;
@@ -404,12 +409,16 @@ static int vm_change(struct irqhop_vm *vm, const struct irqhop_options *options,
 	if (options->policy && options->policy->flags & IRQHOP_POLICY_HOME) {
 		/* Whoever asks for "home" wants a true one when we return. */
 		vm_drain(vm);
-		vm_home_all(vm);
+		not_home = vm_home_all(vm);
 		vm_scan_all(vm);
 	}
 	vm_options_set(vm, options);
 	vm_run_all(vm);
-	return 0;
+	if (!not_home && !READ_ONCE(vm->broken))
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack, "the ITS refused moves, see the log; %u interrupts are not at home",
+			   not_home);
+	return -EIO;
 }
 
 /**
@@ -421,7 +430,7 @@ static int vm_change(struct irqhop_vm *vm, const struct irqhop_options *options,
  * Context: process. Takes irqhop_mutex.
  *
  * Return: 0, -ENOENT if the VM is not enabled, -EBUSY if irqhop is letting go
- * of it.
+ * of it, -EIO if the ITS refused moves that this brought about.
  */
 int irqhop_vm_set(struct kvm *kvm, const struct irqhop_options *options,
 		  struct netlink_ext_ack *extack)
@@ -544,13 +553,16 @@ static void vm_care(struct irqhop_vm *vm)
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	if (what)
 		irqhop_vm_break(vm, what);
-	for (i = 0; !vm->closing && i < vm->nr_vcpus; i++)
-		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
-	irqhop_turn_poke(vm);
-	/* One was asked and had left KVM_RUN again before it could answer. */
-	irqhop_engine_stranded_mark(&vm->engine);
+	/* Nobody follows the lists of tables that contradict each other. */
+	if (!vm->closing && !what) {
+		for (i = 0; i < vm->nr_vcpus; i++)
+			irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+		irqhop_turn_poke(vm);
+		/* One that was asked may have left KVM_RUN again by then. */
+		irqhop_engine_stranded_mark(&vm->engine);
+	}
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
-	if (READ_ONCE(vm->closing))
+	if (READ_ONCE(vm->closing) || what)
 		return;
 	irqhop_table_grow(vm);
 	vm_scan_all(vm);

@@ -39,10 +39,11 @@
  * @tail: events taken out so far
  * @ring: the events
  * @work: takes them out
- * @look: calls irqhop_watch_look() here
+ * @look: calls watch_look() here
  * @look_queued: @look is under way
  *
- * Only ever touched on its own pCPU with interrupts off, apart from @look.
+ * Only ever touched on its own pCPU with interrupts off, apart from @look and
+ * @look_queued, and unless it is offline.
  */
 struct watch_pcpu {
 	unsigned long key;
@@ -246,7 +247,8 @@ static void watch_work(struct irq_work *work)
 	struct watch_pcpu *pc = container_of(work, struct watch_pcpu, work);
 	unsigned int end = pc->head;
 
-	while (pc->tail != end) {
+	/* Those that come meanwhile have their turn next time. */
+	while ((int)(end - pc->tail) > 0) {
 		struct irqhop_event ev = pc->ring[pc->tail++ % WATCH_RING];
 
 		if (irqhop_turn_event(&ev)) {
@@ -256,15 +258,14 @@ static void watch_work(struct irq_work *work)
 	}
 }
 
-/**
- * irqhop_watch_look - find out which vCPU this pCPU runs
+/*
+ * Find out which vCPU this pCPU runs, for what no switch tells: a VM that was
+ * enabled while its vCPUs run, and a thread that has entered KVM_RUN since it
+ * was switched in.
  *
- * For what no switch tells: a VM that was enabled while its vCPUs run, and a
- * thread that has entered KVM_RUN since it was switched in.
- *
- * Context: interrupts off.
+ * Context: interrupts off, perhaps under a VM's lock: see irqhop_watch_poke().
  */
-void irqhop_watch_look(void)
+static void watch_look(void)
 {
 	struct watch_pcpu *pc = this_cpu_ptr(&watch_pcpus);
 	struct irqhop_vcpu *v = watch_find(current);
@@ -283,7 +284,7 @@ void irqhop_watch_look(void)
 
 static void watch_look_ipi(void *unused)
 {
-	irqhop_watch_look();
+	watch_look();
 }
 
 static void watch_look_csd(void *arg)
@@ -291,14 +292,14 @@ static void watch_look_csd(void *arg)
 	struct watch_pcpu *pc = arg;
 
 	atomic_set_release(&pc->look_queued, 0);
-	irqhop_watch_look();
+	watch_look();
 }
 
 /**
  * irqhop_watch_poke - have a pCPU find out which vCPU it runs
  * @cpu: the pCPU
  *
- * Does not wait.
+ * Does not wait. If it is this pCPU, it is asked here and now.
  *
  * Context: any but NMI, interrupts off.
  */

@@ -12,8 +12,8 @@
 #define GENL_EXTACK_LEN	256
 
 /*
- * A dump's message is as large as the kernel finds room for, which is never
- * more than 32 KiB, and depends on what was offered for the answer before.
+ * A message about one VM grows with its vCPUs: 48 KB for the 512 that there
+ * can be at most. A dump's other messages are smaller.
  */
 #define GENL_ANSWER_LEN	65536
 #define GENL_REQUEST_LEN 512

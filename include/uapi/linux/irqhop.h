@@ -46,12 +46,14 @@
  *	enabled.
  * @IRQHOP_CMD_IRQ_GET: dump, with %IRQHOP_A_VM_FD: one message with one
  *	%IRQHOP_A_IRQ for each LPI that the VM has mapped, whether the VM is
- *	enabled or not. Changes nothing. All that one %IRQHOP_A_IRQ says was
- *	read under the same lock, so it can be compared.
+ *	enabled or not. Changes nothing. What one %IRQHOP_A_IRQ says was read in
+ *	one go, but KVM's record, the ITS driver's and irqhop's have locks of
+ *	their own: for a moment after a change of the guest's they may differ.
  * @IRQHOP_CMD_VM_SET: do; %IRQHOP_A_VM_FD and at least one of %IRQHOP_A_POLICY
  *	(sets the return rule to the policy's own, unless one is given too),
  *	%IRQHOP_A_RETURN, %IRQHOP_A_MAX_HOPS. ENOENT if the VM is not enabled,
- *	EBUSY if irqhop is letting go of it.
+ *	EBUSY if irqhop is letting go of it, EIO if the ITS driver refused moves
+ *	that this brought about.
  * @IRQHOP_CMD_VM_CHECK: do; %IRQHOP_A_VM_FD; reply: %IRQHOP_A_MESSAGE if
  *	irqhop's own tables of that VM contradict each other, and how; no
  *	attribute if they do not. Changes nothing. ENOENT if the VM is not
@@ -98,8 +100,8 @@ enum irqhop_caps {
  * @IRQHOP_A_ABI_VERSION: u32, the module's %IRQHOP_GENL_VERSION
  * @IRQHOP_A_CAPS: u32, &enum irqhop_caps
  * @IRQHOP_A_VM_FD: u32, a file descriptor of the caller's
- * @IRQHOP_A_VM_PID: u32, the process that created the VM, in the initial pid
- *	namespace
+ * @IRQHOP_A_VM_PID: u32, the thread that created the VM, in the initial pid
+ *	namespace; with most VMMs that is their process
  * @IRQHOP_A_POLICY: string, at most %IRQHOP_POLICY_LEN bytes with its NUL
  * @IRQHOP_A_STAT: nest, &enum irqhop_stat_attr
  * @IRQHOP_A_VCPU: nest, &enum irqhop_vcpu_attr
@@ -165,7 +167,8 @@ enum irqhop_reason {
  * @IRQHOP_STAT_IN_HANDLER: times a vCPU left its pCPU (preempted, or by a
  *	fault or an exit to the VMM) inside an interrupt handler and therefore
  *	kept its interrupts
- * @IRQHOP_STAT_HELD_BACK: moves put off because one irq_work had done its share
+ * @IRQHOP_STAT_HELD_BACK: moves put off because one irq_work had done its
+ *	share; one that is put off for long may be counted more than once
  * @IRQHOP_STAT_PREEMPTIONS: times a vCPU was preempted
  * @IRQHOP_STAT_COST_MAX: the dearest single move, in ns
  * @IRQHOP_STAT_COST_SUM: all moves together, in ns
@@ -226,7 +229,8 @@ enum irqhop_vcpu_attr {
  * @IRQHOP_VCPU_STATE_IN_HANDLER: preempted with an interrupt active
  * @IRQHOP_VCPU_STATE_HALTED: waits for an interrupt (WFI)
  * @IRQHOP_VCPU_STATE_BLOCKED: sleeps in the host's kernel (page fault, mutex)
- * @IRQHOP_VCPU_STATE_USER: its thread is outside KVM_RUN
+ * @IRQHOP_VCPU_STATE_USER: its thread left its pCPU outside KVM_RUN, and has
+ *	not been seen inside since
  * @IRQHOP_VCPU_STATE_OFF: powered off (PSCI) or not started yet
  */
 enum irqhop_vcpu_state_uapi {
