@@ -32,6 +32,10 @@ help:
 deps:
 	@lab/deps
 
+# The same and what the static checks want. First where both are: one question.
+deps-lint:
+	@lab/deps lint
+
 fetch: deps
 	@lab/fetch $(build)
 
@@ -85,8 +89,7 @@ tracers: images
 	@$(MAKE) -s -C lab BUILD=$(build) tracers
 
 # What only the static checks want on this machine.
-check-tools: fetch
-	@lab/deps lint
+check-tools: deps-lint fetch
 	@lab/fetch $(build) checkpatch
 
 # docs/checks.md. CHECKS="sparse imports": only some of them. UPDATE=imports:
@@ -95,7 +98,7 @@ check: check-tools module module-test tool
 	@$(PYTHON) test/check/run.py --build $(build) $(UPDATE:%=--update %) $(CHECKS)
 
 # SUITES="check core cost tool bench model lab": only some of them.
-test: images tracers check-tools tool
+test: deps-lint images tracers check-tools tool
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
 
 # Builds that each lack one mechanism: what test notices? MUTANTS="A B": these.
@@ -115,6 +118,9 @@ clean:
 distclean:
 	rm -rf $(build)
 
-.PHONY: help deps fetch module module-test tool tool-arm64 images \
+# One after the other; what they call may well work in parallel.
+.NOTPARALLEL:
+
+.PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
 	tracers demo outlier check-tools check model test test-mutants lab clean \
 	distclean
