@@ -70,12 +70,25 @@ int drift_find(struct drift_list *list, const struct lpi_list *lpis,
 	return err;
 }
 
+/*
+ * Is it the same disagreement? What both sides say of something else may change
+ * meanwhile: an interrupt whose home is in dispute may well be moved.
+ */
 static bool drift_same(const struct drift *a, const struct drift *b)
 {
-	return a->kind == b->kind && a->lpi.intid == b->lpi.intid &&
-	       a->lpi.home == b->lpi.home && a->lpi.target == b->lpi.target &&
-	       a->lpi.engine_home == b->lpi.engine_home &&
-	       a->lpi.engine_target == b->lpi.engine_target;
+	if (a->kind != b->kind || a->lpi.intid != b->lpi.intid)
+		return false;
+	switch (a->kind) {
+	case DRIFT_HOME:
+		return a->lpi.home == b->lpi.home &&
+		       a->lpi.engine_home == b->lpi.engine_home;
+	case DRIFT_TARGET:
+		return a->lpi.target == b->lpi.target &&
+		       a->lpi.engine_target == b->lpi.engine_target;
+	default:
+		return a->lpi.home == b->lpi.home &&
+		       a->lpi.target == b->lpi.target;
+	}
 }
 
 static bool drift_in(const struct drift *drift, const struct drift_list *list)

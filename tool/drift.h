@@ -51,7 +51,7 @@ struct drift_count {
 /* All there is in @lpis; 0 or -ENOMEM. */
 int drift_find(struct drift_list *list, const struct lpi_list *lpis,
 	       bool enabled);
-/* Leaves in @list what is in @now as well, with the same values. */
+/* Leaves in @list what is in @now as well, with the same values in dispute. */
 void drift_keep(struct drift_list *list, const struct drift_list *now);
 void drift_free(struct drift_list *list);
 

@@ -112,6 +112,25 @@ static void test_keep(void **state)
 	keep(2, 3, 1, 1, 0, 0);
 }
 
+/* Home in dispute while it is moved: the same drift, and no new one. */
+static void test_keep_moved(void **state)
+{
+	struct lpi before = { 8192, 1, 2, 3, 2, 0, DIRECT };
+	struct lpi after = { 8192, 1, 3, 3, 3, 0, DIRECT };
+	struct lpi_list lpis = { .nr = 1, .lpi = &before };
+	struct drift_list list, now;
+
+	(void)state;
+	assert_int_equal(drift_find(&list, &lpis, true), 0);
+	lpis.lpi = &after;
+	assert_int_equal(drift_find(&now, &lpis, true), 0);
+	drift_keep(&list, &now);
+	assert_int_equal(list.nr, 1);
+	assert_int_equal(list.drift[0].kind, DRIFT_HOME);
+	drift_free(&list);
+	drift_free(&now);
+}
+
 static void test_count(void **state)
 {
 	struct lpi lpi[] = {
@@ -152,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_keep_moved),
 		cmocka_unit_test(test_count),
 		cmocka_unit_test(test_text),
 	};
