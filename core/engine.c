@@ -21,7 +21,8 @@
 /* Of the lists that are nobody's. */
 #define OWN	irqhop_head(0)
 
-static u8 vcpu_is(const struct irqhop_engine_vcpu *vc)
+static u8 vcpu_is(const struct irqhop_engine *e,
+		  const struct irqhop_engine_vcpu *vc)
 {
 	/*
 	 * The guest is in the middle of handling an interrupt there, or may be:
@@ -38,6 +39,9 @@ static u8 vcpu_is(const struct irqhop_engine_vcpu *vc)
 	case IRQHOP_VS_USER:
 	case IRQHOP_VS_OFF:
 		return IRQHOP_OUT;
+	case IRQHOP_VS_HALTED:
+		return e->halted == IRQHOP_HALTED_HOP &&
+		       !irqhop_mutant(HALTED_HOP) ? IRQHOP_OUT : 0;
 	case IRQHOP_VS_LEAVING:
 		return irqhop_mutant(LEAVING) ? IRQHOP_OUT : IRQHOP_KEEPS;
 	case IRQHOP_VS_UNKNOWN:
@@ -452,6 +456,7 @@ bool irqhop_engine_init(struct irqhop_engine *e, void *mem, size_t size,
 
 	e->policy = policy;
 	e->rule = (u8)policy->rule;
+	e->halted = (u8)policy->halted;
 	e->quiet = false;
 	e->dry = false;
 	e->vcpu = mem;
@@ -483,7 +488,7 @@ bool irqhop_engine_init(struct irqhop_engine *e, void *mem, size_t size,
 		vc->state = IRQHOP_VS_UNKNOWN;
 		vc->in_handler = false;
 		vc->enabled = false;
-		vc->is = vcpu_is(vc);
+		vc->is = vcpu_is(e, vc);
 		vc->run_prev = IRQHOP_NONE;
 		vc->run_next = IRQHOP_NONE;
 	}
@@ -531,7 +536,7 @@ void irqhop_engine_copy(struct irqhop_engine *dst,
 }
 
 /**
- * irqhop_engine_policy_set - change the policy, and the return rule to its own
+ * irqhop_engine_policy_set - change the policy, and the rules to its own
  * @e: the engine
  * @policy: the new one
  *
@@ -544,6 +549,7 @@ void irqhop_engine_policy_set(struct irqhop_engine *e,
 	e->policy = policy;
 	load_init(e);
 	irqhop_engine_rule_set(e, policy->rule);
+	irqhop_engine_halted_set(e, policy->halted);
 }
 
 /**
@@ -557,6 +563,24 @@ void irqhop_engine_rule_set(struct irqhop_engine *e,
 			    enum irqhop_return_rule rule)
 {
 	e->rule = (u8)rule;
+	mark_all(e);
+}
+
+/**
+ * irqhop_engine_halted_set - change the halted rule
+ * @e: the engine
+ * @rule: the new one, until the policy changes
+ *
+ * Every interrupt gets a look.
+ */
+void irqhop_engine_halted_set(struct irqhop_engine *e,
+			      enum irqhop_halted_rule rule)
+{
+	u16 v;
+
+	e->halted = (u8)rule;
+	for (v = 0; v < e->nr_vcpus; v++)
+		e->vcpu[v].is = vcpu_is(e, &e->vcpu[v]);
 	mark_all(e);
 }
 
@@ -649,7 +673,7 @@ void irqhop_engine_vcpu_set(struct irqhop_engine *e, u16 v,
 	vc->since = since;
 	vc->in_handler = in_handler && state != IRQHOP_VS_RUNNING &&
 			 state != IRQHOP_VS_LEAVING;
-	vc->is = vcpu_is(vc);
+	vc->is = vcpu_is(e, vc);
 	if (irqhop_engine_vcpu_takes(e, v))
 		vcpu_offer(e, v);
 
@@ -691,7 +715,7 @@ void irqhop_engine_vcpu_enable(struct irqhop_engine *e, u16 v, bool enabled)
 	if (irqhop_engine_vcpu_takes(e, v))
 		vcpu_withdraw(e, v);
 	vc->enabled = enabled;
-	vc->is = vcpu_is(vc);
+	vc->is = vcpu_is(e, vc);
 	if (irqhop_engine_vcpu_takes(e, v)) {
 		vcpu_offer(e, v);
 		mark_ready(e, v);
@@ -842,7 +866,8 @@ static struct irqhop_decision decide_move(const struct irqhop_engine *e,
 /*
  * The target of an interrupt is out: who is to have it? If nobody runs, a home
  * that waits for an interrupt: this one wakes it, as it would without us. The
- * target may stay away for as long as it likes, or for good.
+ * target may stay away for as long as it likes, or for good; unless it waits
+ * for an interrupt itself.
  */
 static inline struct irqhop_decision
 decide_out(const struct irqhop_engine *e, u16 i)
@@ -857,6 +882,9 @@ decide_out(const struct irqhop_engine *e, u16 i)
 	to = e->policy->pick(e, i);
 	if (likely(to != IRQHOP_NONE))
 		return decide_move(e, home, to);
+	if (e->vcpu[irq->target].state == IRQHOP_VS_HALTED)
+		return (struct irqhop_decision){ IRQHOP_WAIT, IRQHOP_NONE,
+						 false };
 	if (e->vcpu[home].state == IRQHOP_VS_HALTED &&
 	    !irqhop_mutant(HALTED_HOME))
 		return (struct irqhop_decision){ IRQHOP_RETURN, home, false };
@@ -981,15 +1009,15 @@ void irqhop_engine_stays(struct irqhop_engine *e, u16 irq)
 }
 
 /**
- * irqhop_engine_strand - nobody can take an interrupt
+ * irqhop_engine_strand - nobody can take an interrupt, or it is to wait
  * @e: the engine
  * @irq: the interrupt
  *
- * Return: true if this is new, false if it was stranded already.
+ * Return: true if this is new, false if it was waiting already.
  */
 bool irqhop_engine_strand(struct irqhop_engine *e, u16 irq)
 {
-	if (irqhop_engine_irq_stranded(e, irq))
+	if (irqhop_engine_irq_on(e, irq, IRQHOP_L_STRANDED))
 		return false;
 	unwait(e, irq);
 	list_add(e->irq, OWN, IRQHOP_L_STRANDED, irq);

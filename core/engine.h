@@ -44,7 +44,8 @@
  * @IRQHOP_VS_UNKNOWN: not seen yet; keeps its interrupts, gets none
  * @IRQHOP_VS_RUNNING: on a pCPU
  * @IRQHOP_VS_PREEMPTED: runnable, another task has its pCPU
- * @IRQHOP_VS_HALTED: waits for an interrupt; keeps its interrupts, each wakes it
+ * @IRQHOP_VS_HALTED: waits for an interrupt; what becomes of those that point
+ *	to it is said by &enum irqhop_halted_rule
  * @IRQHOP_VS_BLOCKED: sleeps in the host's kernel
  * @IRQHOP_VS_USER: its thread is in the VMM
  * @IRQHOP_VS_OFF: powered off
@@ -83,7 +84,7 @@ enum irqhop_list_id {
 	IRQHOP_L_TARGET,	/* of its target, or of the free ones */
 	IRQHOP_L_HOME,		/* of its home */
 	IRQHOP_L_AWAY,		/* target is not home */
-	IRQHOP_L_STRANDED,	/* nobody could take it */
+	IRQHOP_L_STRANDED,	/* waits for a vCPU to come in */
 	IRQHOP_L_HELD,		/* somebody could, but the bound was reached */
 	IRQHOP_L_TODO,		/* to be looked at */
 	IRQHOP_NR_L
@@ -102,7 +103,8 @@ struct irqhop_link {
  * @IRQHOP_TAKES: it runs and takes interrupts
  * @IRQHOP_KEEPS: it may be in the middle of handling one: those that point to
  *	it stay
- * @IRQHOP_OUT: neither, and it may stay away for as long as it likes
+ * @IRQHOP_OUT: neither, and it may stay away for as long as it likes, or is
+ *	halted and shall be spared
  */
 enum irqhop_vcpu_is {
 	IRQHOP_TAKES	= 1 << 0,
@@ -139,6 +141,7 @@ struct irqhop_engine {
 	u8 rule;			/* enum irqhop_return_rule */
 	bool quiet;			/* see irqhop_engine_quiet() */
 	bool dry;			/* no hop is left */
+	u8 halted;			/* enum irqhop_halted_rule */
 	const struct irqhop_policy *policy;
 	struct irqhop_engine_vcpu *vcpu;
 	/*
@@ -180,6 +183,8 @@ struct irqhop_engine {
  * @IRQHOP_STRAND: its target is out, nobody can take it, and its home does not
  *	wait for an interrupt; it is looked at again as soon as a vCPU comes in
  *	or halts
+ * @IRQHOP_WAIT: the same, but its target is halted and would be woken by it, so
+ *	that it is not stranded
  * @IRQHOP_HOLD: it would hop, but the bound is reached; it is looked at again
  *	when a hop is allowed again, or a vCPU makes another answer possible
  */
@@ -188,6 +193,7 @@ enum irqhop_action {
 	IRQHOP_HOP,
 	IRQHOP_RETURN,
 	IRQHOP_STRAND,
+	IRQHOP_WAIT,
 	IRQHOP_HOLD,
 };
 
@@ -214,6 +220,8 @@ void irqhop_engine_policy_set(struct irqhop_engine *e,
 			      const struct irqhop_policy *policy);
 void irqhop_engine_rule_set(struct irqhop_engine *e,
 			    enum irqhop_return_rule rule);
+void irqhop_engine_halted_set(struct irqhop_engine *e,
+			      enum irqhop_halted_rule rule);
 void irqhop_engine_bound_set(struct irqhop_engine *e, u32 hops_per_second,
 			     u64 now);
 void irqhop_engine_clock(struct irqhop_engine *e, u64 now);
@@ -293,7 +301,11 @@ static inline bool irqhop_engine_irq_on(const struct irqhop_engine *e, u16 irq,
 static inline bool irqhop_engine_irq_stranded(const struct irqhop_engine *e,
 					      u16 irq)
 {
-	return irqhop_engine_irq_on(e, irq, IRQHOP_L_STRANDED);
+	const u16 target = e->irq[irq].target;
+
+	return irqhop_engine_irq_on(e, irq, IRQHOP_L_STRANDED) &&
+	       (target == IRQHOP_NONE ||
+		e->vcpu[target].state != IRQHOP_VS_HALTED);
 }
 
 /**

@@ -27,6 +27,7 @@ enum irqhop_mutant {
 	IRQHOP_M_EAGER,		/* the eager rule is ignored */
 	IRQHOP_M_INJECTED_EAGER,	/* injected ones follow the rule */
 	IRQHOP_M_HALTED_HOME,	/* a home in WFI is not woken */
+	IRQHOP_M_HALTED_HOP,	/* a target in WFI keeps its interrupts */
 	IRQHOP_M_BOUND,		/* hops are not bounded */
 	IRQHOP_M_HELD_MARK,	/* what was held back gets no look */
 	/* kmod */

@@ -61,12 +61,17 @@ static u16 policy_storm_pick(const struct irqhop_engine *e, u16 irq)
 
 /* The first one is the default. */
 static const struct irqhop_policy policies[] = {
-	{ "recent", 0, IRQHOP_RULE_LAZY, policy_recent_pick },
-	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, policy_spread_pick },
-	{ "sticky", 0, IRQHOP_RULE_NEVER, policy_sticky_pick },
-	{ "home", IRQHOP_POLICY_HOME, IRQHOP_RULE_LAZY, policy_home_pick },
+	{ "recent", 0, IRQHOP_RULE_LAZY, IRQHOP_HALTED_WAKE,
+	  policy_recent_pick },
+	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, IRQHOP_HALTED_WAKE,
+	  policy_spread_pick },
+	{ "sticky", 0, IRQHOP_RULE_NEVER, IRQHOP_HALTED_WAKE,
+	  policy_sticky_pick },
+	{ "home", IRQHOP_POLICY_HOME, IRQHOP_RULE_LAZY, IRQHOP_HALTED_WAKE,
+	  policy_home_pick },
 #ifdef IRQHOP_TEST
-	{ "storm", IRQHOP_POLICY_STORM, IRQHOP_RULE_NEVER, policy_storm_pick },
+	{ "storm", IRQHOP_POLICY_STORM, IRQHOP_RULE_NEVER, IRQHOP_HALTED_HOP,
+	  policy_storm_pick },
 #endif
 };
 
@@ -76,6 +81,11 @@ static const char * const rules[IRQHOP_NR_RULES] = {
 	[IRQHOP_RULE_NEVER]	= "never",
 };
 
+static const char * const halted_rules[IRQHOP_NR_HALTED] = {
+	[IRQHOP_HALTED_WAKE]	= "wake",
+	[IRQHOP_HALTED_HOP]	= "hop",
+};
+
 static bool same_name(const char *a, const char *b)
 {
 	while (*a && *a == *b) {
@@ -83,6 +93,17 @@ static bool same_name(const char *a, const char *b)
 		b++;
 	}
 	return *a == *b;
+}
+
+/* Return: its place, @nr if there is none of that name. */
+static u32 name_find(const char * const *names, u32 nr, const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (same_name(names[i], name))
+			break;
+	return i;
 }
 
 /**
@@ -142,13 +163,38 @@ const char *irqhop_return_rule_name(enum irqhop_return_rule rule)
  */
 bool irqhop_return_rule_find(const char *name, enum irqhop_return_rule *rule)
 {
-	u32 i;
+	const u32 i = name_find(rules, IRQHOP_NR_RULES, name);
 
-	for (i = 0; i < IRQHOP_NR_RULES; i++) {
-		if (!same_name(rules[i], name))
-			continue;
-		*rule = (enum irqhop_return_rule)i;
-		return true;
-	}
-	return false;
+	if (i == IRQHOP_NR_RULES)
+		return false;
+	*rule = (enum irqhop_return_rule)i;
+	return true;
+}
+
+/**
+ * irqhop_halted_rule_name - what the user calls a halted rule
+ * @rule: below %IRQHOP_NR_HALTED
+ *
+ * Return: its name.
+ */
+const char *irqhop_halted_rule_name(enum irqhop_halted_rule rule)
+{
+	return halted_rules[rule];
+}
+
+/**
+ * irqhop_halted_rule_find - a halted rule by its name
+ * @name: NUL-terminated
+ * @rule: gets it
+ *
+ * Return: false if there is none of that name; @rule is left alone then.
+ */
+bool irqhop_halted_rule_find(const char *name, enum irqhop_halted_rule *rule)
+{
+	const u32 i = name_find(halted_rules, IRQHOP_NR_HALTED, name);
+
+	if (i == IRQHOP_NR_HALTED)
+		return false;
+	*rule = (enum irqhop_halted_rule)i;
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * irqhop: the tables of policies and of return rules.
+ * irqhop: the tables of policies, of return rules and of halted rules.
  */
 #ifndef _IRQHOP_CORE_POLICY_H
 #define _IRQHOP_CORE_POLICY_H
@@ -27,6 +27,21 @@ enum irqhop_return_rule {
 };
 
 /**
+ * enum irqhop_halted_rule - an interrupt's target waits in WFI: what then
+ * @IRQHOP_HALTED_WAKE: it stays, and wakes its target
+ * @IRQHOP_HALTED_HOP: it moves to a vCPU that runs; if there is none it stays,
+ *	and wakes its target
+ * @IRQHOP_NR_HALTED: number of rules
+ *
+ * Where the host's pCPUs are taken, a vCPU that is woken waits for one.
+ */
+enum irqhop_halted_rule {
+	IRQHOP_HALTED_WAKE,
+	IRQHOP_HALTED_HOP,
+	IRQHOP_NR_HALTED
+};
+
+/**
  * enum irqhop_policy_flags - what a policy asks of the engine
  * @IRQHOP_POLICY_HOME: interrupts only ever move towards their homes
  * @IRQHOP_POLICY_STORM: each preemption of any vCPU is a reason to look at
@@ -44,15 +59,17 @@ enum irqhop_policy_flags {
  * @name: what the user calls it
  * @flags: &enum irqhop_policy_flags
  * @rule: the return rule that goes with it, unless another one is set
+ * @halted: the halted rule, likewise
  * @pick: which vCPU is to take this interrupt, %IRQHOP_NONE for none; never
  *	one that does not run, cannot take interrupts, or is the target now.
  *	Unless %IRQHOP_POLICY_STORM is set it is asked only for interrupts whose
- *	target is out.
+ *	target is out, or waits in WFI under the rule %IRQHOP_HALTED_HOP.
  */
 struct irqhop_policy {
 	const char *name;
 	u32 flags;
 	enum irqhop_return_rule rule;
+	enum irqhop_halted_rule halted;
 	u16 (*pick)(const struct irqhop_engine *e, u16 irq);
 };
 
@@ -62,5 +79,7 @@ const struct irqhop_policy *irqhop_policy_find(const char *name);
 
 const char *irqhop_return_rule_name(enum irqhop_return_rule rule);
 bool irqhop_return_rule_find(const char *name, enum irqhop_return_rule *rule);
+const char *irqhop_halted_rule_name(enum irqhop_halted_rule rule);
+bool irqhop_halted_rule_find(const char *name, enum irqhop_halted_rule *rule);
 
 #endif /* _IRQHOP_CORE_POLICY_H */

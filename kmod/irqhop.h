@@ -60,6 +60,7 @@ struct irqhop_vm;
  * @since: when it was scheduled in last; written before @word
  * @seen: the word that the engine was told about, under @vm's lock
  * @mark: what irqhop_arch_vcpu_mark() said last, under @vm's lock
+ * @arch: the architecture's, under @vm's lock
  * @accounted: until when @time goes, sched_clock(), under @vm's lock
  * @time: ns in each state, by &enum irqhop_vcpu_state_uapi, under @vm's lock
  */
@@ -72,6 +73,7 @@ struct irqhop_vcpu {
 	u64 since;
 	u64 seen;
 	u32 mark;
+	struct irqhop_arch_vcpu arch;
 	u64 accounted;
 	u64 time[IRQHOP_NR_VCPU_STATES];
 } ____cacheline_aligned_in_smp;
@@ -96,6 +98,9 @@ struct irqhop_stats {
 	u64 held_back;
 	u64 over_bound;
 	u64 preemptions;
+	u64 turns;
+	u64 irqs_off_sum;
+	u64 irqs_off_max;
 	u64 cost_max;
 	u64 cost_sum;
 	u64 cost_hist[IRQHOP_COST_BUCKETS];
@@ -185,6 +190,7 @@ enum irqhop_event_kind {
  * @vcpu: in, out
  * @vm: always
  * @word: out: the state word that was written then
+ * @at: when it happened, sched_clock()
  */
 struct irqhop_event {
 	enum irqhop_event_kind kind;
@@ -193,6 +199,7 @@ struct irqhop_event {
 	struct irqhop_vcpu *vcpu;
 	struct irqhop_vm *vm;
 	u64 word;
+	u64 at;
 };
 
 /* main.c */
@@ -208,7 +215,8 @@ void irqhop_watch_vm_del(struct irqhop_vm *vm);
 void irqhop_watch_poke(int cpu);
 
 /* turn.c */
-bool irqhop_turn_event(const struct irqhop_event *ev);
+bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
+void irqhop_turn_time(struct irqhop_vm *vm, u64 off, u64 begun);
 bool irqhop_turn_run(struct irqhop_vm *vm, bool later);
 int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
 		     u16 to);
@@ -238,6 +246,8 @@ extern unsigned int irqhop_vms_gen;	/* changes with the list */
  * @policy: NULL: the default, or as it is
  * @rule: the return rule, if @has_rule; otherwise the policy's own
  * @has_rule: @rule is given
+ * @halted: the halted rule, if @has_halted; otherwise the policy's own
+ * @has_halted: @halted is given
  * @max_hops: most hops per second, 0 for no bound, if @has_max_hops
  * @has_max_hops: @max_hops is given
  */
@@ -245,6 +255,8 @@ struct irqhop_options {
 	const struct irqhop_policy *policy;
 	enum irqhop_return_rule rule;
 	bool has_rule;
+	enum irqhop_halted_rule halted;
+	bool has_halted;
 	u32 max_hops;
 	bool has_max_hops;
 };

@@ -263,14 +263,37 @@ u32 irqhop_arch_vcpu_mark(struct kvm_vcpu *vcpu)
 /**
  * irqhop_arch_vcpu_enabled - may this vCPU be given LPIs
  * @vcpu: of an enabled VM
+ * @arch: what is remembered of it; all zero at first
  *
- * Return: true if it is on and the guest has enabled LPIs there.
+ * One that has not been started again since another kernel took over in the
+ * guest (kdump) still has its LPIs enabled, and will never handle any. A kernel
+ * that starts has an LPI configuration table of its own, one for all vCPUs, and
+ * tells each of its vCPUs of it while the LPIs of that one are disabled, since
+ * KVM ignores GICR_PROPBASER otherwise. So whoever was enabled under another
+ * table, and neither off nor with LPIs disabled nor given another pending table
+ * since, belongs to the kernel before.
+ *
+ * Context: the VM's lock held.
+ *
+ * Return: true if it is on, and the guest that runs now has enabled LPIs there.
  */
-bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu)
+bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu,
+			      struct irqhop_arch_vcpu *arch)
 {
-	return (atomic_read(&vcpu->arch.vgic_cpu.ctlr) &
-		GICR_CTLR_ENABLE_LPIS) &&
-	       READ_ONCE(vcpu->arch.mp_state.mp_state) != KVM_MP_STATE_STOPPED;
+	struct vgic_cpu *vgic_cpu = &vcpu->arch.vgic_cpu;
+	u64 propbaser = READ_ONCE(vcpu->kvm->arch.vgic.propbaser);
+	u64 pendbaser = READ_ONCE(vgic_cpu->pendbaser);
+
+	if (!(atomic_read(&vgic_cpu->ctlr) & GICR_CTLR_ENABLE_LPIS) ||
+	    READ_ONCE(vcpu->arch.mp_state.mp_state) == KVM_MP_STATE_STOPPED) {
+		arch->propbaser = 0;
+		return false;
+	}
+	if (!arch->propbaser || arch->pendbaser != pendbaser) {
+		arch->propbaser = propbaser;
+		arch->pendbaser = pendbaser;
+	}
+	return arch->propbaser == propbaser;
 }
 
 /**

@@ -27,6 +27,8 @@ static const struct nla_policy irqhop_nla_policy[IRQHOP_A_MAX + 1] = {
 	[IRQHOP_A_RETURN]	= { .type = NLA_NUL_STRING,
 				    .len = IRQHOP_POLICY_LEN - 1 },
 	[IRQHOP_A_MAX_HOPS]	= { .type = NLA_U32 },
+	[IRQHOP_A_HALTED]	= { .type = NLA_NUL_STRING,
+				    .len = IRQHOP_POLICY_LEN - 1 },
 };
 
 /*
@@ -98,6 +100,7 @@ static int nl_options(const struct genl_info *info,
 {
 	struct nlattr *policy = info->attrs[IRQHOP_A_POLICY];
 	struct nlattr *rule = info->attrs[IRQHOP_A_RETURN];
+	struct nlattr *halted = info->attrs[IRQHOP_A_HALTED];
 	struct nlattr *max_hops = info->attrs[IRQHOP_A_MAX_HOPS];
 
 	*options = (struct irqhop_options) { .policy = NULL };
@@ -116,6 +119,15 @@ static int nl_options(const struct genl_info *info,
 			return -EINVAL;
 		}
 		options->has_rule = true;
+	}
+	if (halted) {
+		if (!irqhop_halted_rule_find(nla_data(halted),
+					     &options->halted)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, halted,
+					    "no such halted rule");
+			return -EINVAL;
+		}
+		options->has_halted = true;
 	}
 	if (max_hops) {
 		options->max_hops = nla_get_u32(max_hops);
@@ -150,7 +162,8 @@ static int nl_vm_set(struct sk_buff *skb, struct genl_info *info)
 	ret = nl_options(info, &options);
 	if (ret)
 		return ret;
-	if (!options.policy && !options.has_rule && !options.has_max_hops) {
+	if (!options.policy && !options.has_rule && !options.has_halted &&
+	    !options.has_max_hops) {
 		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
 		return -EINVAL;
 	}

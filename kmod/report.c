@@ -33,6 +33,10 @@ int irqhop_report_info(struct sk_buff *msg)
 		if (nla_put_string(msg, IRQHOP_A_RETURN,
 				   irqhop_return_rule_name(i)))
 			return -EMSGSIZE;
+	for (i = 0; i < IRQHOP_NR_HALTED; i++)
+		if (nla_put_string(msg, IRQHOP_A_HALTED,
+				   irqhop_halted_rule_name(i)))
+			return -EMSGSIZE;
 	return 0;
 }
 
@@ -54,6 +58,9 @@ static int report_stats(struct sk_buff *msg, const struct irqhop_stats *s)
 	    report_u64(msg, IRQHOP_STAT_HELD_BACK, s->held_back) ||
 	    report_u64(msg, IRQHOP_STAT_OVER_BOUND, s->over_bound) ||
 	    report_u64(msg, IRQHOP_STAT_PREEMPTIONS, s->preemptions) ||
+	    report_u64(msg, IRQHOP_STAT_TURNS, s->turns) ||
+	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_SUM, s->irqs_off_sum) ||
+	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_MAX, s->irqs_off_max) ||
 	    report_u64(msg, IRQHOP_STAT_COST_MAX, s->cost_max) ||
 	    report_u64(msg, IRQHOP_STAT_COST_SUM, s->cost_sum) ||
 	    nla_put(msg, IRQHOP_STAT_COST_HIST, sizeof(s->cost_hist),
@@ -114,6 +121,7 @@ int irqhop_report_vm(struct sk_buff *msg, struct irqhop_vm *vm)
 {
 	struct irqhop_stats *s = kmalloc(sizeof(*s), GFP_KERNEL);
 	const struct irqhop_policy *policy;
+	enum irqhop_halted_rule halted;
 	enum irqhop_return_rule rule;
 	unsigned long flags;
 	u32 max_hops;
@@ -126,6 +134,7 @@ int irqhop_report_vm(struct sk_buff *msg, struct irqhop_vm *vm)
 	*s = vm->stats;
 	policy = vm->engine.policy;
 	rule = vm->engine.rule;
+	halted = vm->engine.halted;
 	max_hops = vm->engine.bound;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 
@@ -133,6 +142,8 @@ int irqhop_report_vm(struct sk_buff *msg, struct irqhop_vm *vm)
 	      nla_put_string(msg, IRQHOP_A_POLICY, policy->name) ?:
 	      nla_put_string(msg, IRQHOP_A_RETURN,
 			     irqhop_return_rule_name(rule)) ?:
+	      nla_put_string(msg, IRQHOP_A_HALTED,
+			     irqhop_halted_rule_name(halted)) ?:
 	      nla_put_u32(msg, IRQHOP_A_MAX_HOPS, max_hops) ?:
 	      report_stats(msg, s);
 	for (i = 0; !ret && i < vm->nr_vcpus; i++)

@@ -10,6 +10,7 @@
 #if !defined(_IRQHOP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _IRQHOP_TRACE_H
 
+#include <linux/sched/clock.h>
 #include <linux/tracepoint.h>
 
 #ifndef _IRQHOP_TRACE_ENUMS
@@ -21,6 +22,7 @@
  * @IRQHOP_WHY_BLOCKED: hop: its target sleeps in the host's kernel
  * @IRQHOP_WHY_USER: hop: its target is in user space
  * @IRQHOP_WHY_OFF: hop: its target is off
+ * @IRQHOP_WHY_HALTED: hop: its target waits for an interrupt
  * @IRQHOP_WHY_TEST: hop: for no reason but a test policy's
  * @IRQHOP_WHY_HOME_RUNS: return: its home runs
  * @IRQHOP_WHY_HOME_WAITS: return: nobody runs, and its home waits for an
@@ -34,6 +36,7 @@ enum irqhop_why {
 	IRQHOP_WHY_BLOCKED,
 	IRQHOP_WHY_USER,
 	IRQHOP_WHY_OFF,
+	IRQHOP_WHY_HALTED,
 	IRQHOP_WHY_TEST,
 	IRQHOP_WHY_HOME_RUNS,
 	IRQHOP_WHY_HOME_WAITS,
@@ -58,6 +61,7 @@ TRACE_DEFINE_ENUM(IRQHOP_WHY_PREEMPTED);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_BLOCKED);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_USER);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_OFF);
+TRACE_DEFINE_ENUM(IRQHOP_WHY_HALTED);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_TEST);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_HOME_RUNS);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_HOME_WAITS);
@@ -72,6 +76,7 @@ TRACE_DEFINE_ENUM(IRQHOP_HELD_BOUND);
 	{ IRQHOP_WHY_BLOCKED,		"blocked" },		\
 	{ IRQHOP_WHY_USER,		"user" },		\
 	{ IRQHOP_WHY_OFF,		"off" },		\
+	{ IRQHOP_WHY_HALTED,		"halted" },		\
 	{ IRQHOP_WHY_TEST,		"test" },		\
 	{ IRQHOP_WHY_HOME_RUNS,		"home-runs" },		\
 	{ IRQHOP_WHY_HOME_WAITS,	"home-waits" },		\
@@ -173,6 +178,29 @@ TRACE_EVENT(in_handler,
 		__entry->vcpu = vcpu;
 	),
 	TP_printk("vm=%d vcpu=%d", __entry->vm, __entry->vcpu)
+);
+
+/*
+ * One turn of work is done: moves made, ns from the context switch that brought
+ * it about until the interrupt that does it, ns in that interrupt.
+ */
+TRACE_EVENT(turn,
+	TP_PROTO(pid_t vm, unsigned int moves, u64 lag, u64 begun),
+	TP_ARGS(vm, moves, lag, begun),
+	TP_STRUCT__entry(
+		__field(pid_t,		vm)
+		__field(unsigned int,	moves)
+		__field(u64,		lag)
+		__field(u64,		time)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->moves = moves;
+		__entry->lag = lag;
+		__entry->time = sched_clock() - begun;
+	),
+	TP_printk("vm=%d moves=%u lag=%llu time=%llu", __entry->vm,
+		  __entry->moves, __entry->lag, __entry->time)
 );
 
 /* irqhop lets go of a VM. */

@@ -73,7 +73,8 @@ void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 		vm->stale = true;
 	}
 	irqhop_engine_vcpu_enable(&vm->engine, v->idx,
-				  irqhop_arch_vcpu_enabled(v->kvm_vcpu));
+				  irqhop_arch_vcpu_enabled(v->kvm_vcpu,
+							   &v->arch));
 	if (word == v->seen)
 		return;
 	irqhop_turn_vcpu_account(v, sched_clock());
@@ -184,6 +185,8 @@ static enum irqhop_why turn_why(struct irqhop_vm *vm,
 		return IRQHOP_WHY_USER;
 	case IRQHOP_VS_OFF:
 		return IRQHOP_WHY_OFF;
+	case IRQHOP_VS_HALTED:
+		return IRQHOP_WHY_HALTED;
 	default:
 		return IRQHOP_WHY_TEST;
 	}
@@ -349,6 +352,9 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 	case IRQHOP_STRAND:
 		turn_stranded(vm, i);
 		return false;
+	case IRQHOP_WAIT:
+		irqhop_engine_strand(e, i);
+		return false;
 	case IRQHOP_HOLD:
 		turn_held_back(vm, i);
 		return false;
@@ -417,19 +423,42 @@ bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
 }
 
 /**
+ * irqhop_turn_time - count the time that interrupts were off for a VM
+ * @vm: the VM
+ * @off: since when they are, sched_clock()
+ * @begun: since when this turn lasts; an interrupt may have had one before
+ *
+ * Context: @vm's lock held; it is about to be let go of.
+ */
+void irqhop_turn_time(struct irqhop_vm *vm, u64 off, u64 begun)
+{
+	struct irqhop_stats *s = &vm->stats;
+	u64 now = sched_clock();
+
+	lockdep_assert_held(&vm->lock);
+	s->turns++;
+	s->irqs_off_sum += now - begun;
+	s->irqs_off_max = max(s->irqs_off_max, now - off);
+}
+
+/**
  * irqhop_turn_event - something happened to a vCPU
  * @ev: what
+ * @off: when this interrupt began, sched_clock()
  *
  * Context: hard interrupt, on the pCPU where it happened. Takes the VM's lock.
  *
  * Return: true if there is more to be done than one turn allows.
  */
-bool irqhop_turn_event(const struct irqhop_event *ev)
+bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 {
 	struct irqhop_vm *vm = ev->vm;
+	u64 begun = sched_clock();
 	bool more = false;
+	u64 moves;
 
 	raw_spin_lock(&vm->lock);
+	moves = vm->stats.hops + vm->stats.returns;
 	if (!vm->closing) {
 		if (ev->kind == IRQHOP_EV_OUT)
 			turn_vcpu_left(vm, ev);
@@ -437,6 +466,9 @@ bool irqhop_turn_event(const struct irqhop_event *ev)
 			irqhop_turn_vcpu_sync(vm, ev->vcpu);
 		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
 	}
+	irqhop_turn_time(vm, off, begun);
+	trace_turn(vm->pid, vm->stats.hops + vm->stats.returns - moves,
+		   begun - ev->at, begun);
 	raw_spin_unlock(&vm->lock);
 	return more;
 }

@@ -64,10 +64,13 @@ static void vm_run_all(struct irqhop_vm *vm)
 	unsigned long flags;
 	unsigned int turns = 10000;
 	bool more;
+	u64 begun;
 
 	do {
 		raw_spin_lock_irqsave(&vm->lock, flags);
+		begun = sched_clock();
 		more = !vm->closing && irqhop_turn_run(vm, true);
+		irqhop_turn_time(vm, begun, begun);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 		cond_resched();
 	} while (more && --turns);
@@ -77,6 +80,7 @@ static void vm_scan_all(struct irqhop_vm *vm)
 {
 	unsigned long flags;
 	bool more;
+	u64 begun;
 	u32 gen;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
@@ -85,10 +89,12 @@ static void vm_scan_all(struct irqhop_vm *vm)
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 	do {
 		raw_spin_lock_irqsave(&vm->lock, flags);
+		begun = sched_clock();
 		/* An event may finish this scan, and begin another. */
 		more = vm->scanning && vm->scan_gen == gen && !vm->closing;
 		if (more)
 			irqhop_table_scan_some(vm, IRQHOP_LOOKS);
+		irqhop_turn_time(vm, begun, begun);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 		cond_resched();
 	} while (more);
@@ -152,6 +158,8 @@ static void vm_options_set(struct irqhop_vm *vm,
 		irqhop_engine_policy_set(e, options->policy);
 	if (options->has_rule)
 		irqhop_engine_rule_set(e, options->rule);
+	if (options->has_halted)
+		irqhop_engine_halted_set(e, options->halted);
 	if (options->has_max_hops)
 		irqhop_engine_bound_set(e, options->max_hops, sched_clock());
 	raw_spin_unlock_irqrestore(&vm->lock, flags);

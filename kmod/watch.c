@@ -125,10 +125,11 @@ static void watch_in(struct watch_pcpu *pc, struct irqhop_vcpu *v)
 {
 	struct irqhop_event ev = {
 		.kind = IRQHOP_EV_IN, .vcpu = v, .vm = v->vm,
+		.at = sched_clock(),
 	};
 	u64 word = atomic64_read(&v->word);
 
-	WRITE_ONCE(v->since, sched_clock());
+	WRITE_ONCE(v->since, ev.at);
 	word = (word & IRQHOP_WORD_SEQ_MASK) + IRQHOP_WORD_SEQ;
 	atomic64_set_release(&v->word, word | IRQHOP_VS_RUNNING);
 	pc->running = v;
@@ -141,6 +142,7 @@ static void watch_out(struct watch_pcpu *pc, struct irqhop_vcpu *v,
 	struct irqhop_event ev = {
 		.kind = IRQHOP_EV_OUT, .vcpu = v, .vm = v->vm,
 		.preempted = preempted, .loaded = loaded,
+		.at = sched_clock(),
 	};
 	u64 word = atomic64_read(&v->word);
 
@@ -246,12 +248,13 @@ static void watch_work(struct irq_work *work)
 {
 	struct watch_pcpu *pc = container_of(work, struct watch_pcpu, work);
 	unsigned int end = pc->head;
+	u64 off = sched_clock();
 
 	/* Those that come meanwhile have their turn next time. */
 	while ((int)(end - pc->tail) > 0) {
 		struct irqhop_event ev = pc->ring[pc->tail++ % WATCH_RING];
 
-		if (irqhop_turn_event(&ev)) {
+		if (irqhop_turn_event(&ev, off)) {
 			ev.kind = IRQHOP_EV_MORE;
 			watch_put(pc, &ev);
 		}

@@ -27,18 +27,21 @@ static struct bridge bridge;
 
 /* Return: false if the engine does not take these arguments. */
 static bool bridge_init(int nr_vcpus, int nr_irqs, const char *policy,
-			const char *rule)
+			const char *rule, const char *halted)
 {
 	enum irqhop_return_rule r;
+	enum irqhop_halted_rule h;
 
 	memset(&bridge, 0, sizeof(bridge));
 	if (nr_vcpus > BRIDGE_VCPUS ||
 	    !irqhop_engine_init(&bridge.e, bridge.mem, sizeof(bridge.mem),
 				(u16)nr_vcpus, (u16)nr_irqs,
 				irqhop_policy_find(policy)) ||
-	    !irqhop_return_rule_find(rule, &r))
+	    !irqhop_return_rule_find(rule, &r) ||
+	    !irqhop_halted_rule_find(halted, &h))
 		return false;
 	irqhop_engine_rule_set(&bridge.e, r);
+	irqhop_engine_halted_set(&bridge.e, h);
 	return true;
 }
 

@@ -15,6 +15,7 @@
  *	SWITCHES	context switches, not counting those from idle
  *	RAISES WFIS EXITS MOVIS	what the device and the guest may do
  *	POLICY RULE	as the user calls them
+ *	WFI_RULE	the halted rule, likewise
  *	GUEST_OLD	an interrupt is dropped while its handler is in
  *			progress elsewhere (Linux before 6.6)
  *	CLOSE		the VM gets disabled at some moment
@@ -56,6 +57,11 @@
 #ifndef RULE
 #define RULE	lazy
 #endif
+#ifndef WFI_RULE
+#define WFI_RULE	wake
+#else
+#define SPARED
+#endif
 
 #define NAME_(x)	#x
 #define NAME(x)	NAME_(x)
@@ -77,7 +83,8 @@ c_track "&bridge" "sizeof(bridge)" "Matched"
 #define HOP		1
 #define RETURN		2
 #define STRAND		3
-#define HOLD		4
+#define WAIT		4
+#define HOLD		5
 
 /* Where a vCPU's thread is. */
 #define IN_GUEST	0	/* in KVM_RUN; in the guest when resident */
@@ -270,6 +277,8 @@ inline turn_irq_stays()
 		:: else
 		fi
 #endif
+	:: t_do == WAIT ->
+		c_code { irqhop_engine_strand(&bridge.e, now.t_irq); }
 	:: t_do == HOLD ->
 		c_code { irqhop_engine_hold(&bridge.e, now.t_irq); }
 	:: else ->
@@ -928,6 +937,13 @@ inline judge_irq(i)
 		NEVER(stranded)
 	:: else
 	fi;
+#ifdef SPARED
+	if
+	:: !closed && state[map[i]] == HALTED && !hand[map[i]] && ANYBODY ->
+		NEVER(stranded)
+	:: else
+	fi;
+#endif
 	if
 	:: !closed && ALL_USER && !hand[map[i]] && map[i] != home[i] ->
 		NEVER(not_home)
@@ -988,7 +1004,8 @@ init {
 
 	atomic {
 		c_code {
-			if (!bridge_init(NV, NI, NAME(POLICY), NAME(RULE)))
+			if (!bridge_init(NV, NI, NAME(POLICY), NAME(RULE),
+					 NAME(WFI_RULE)))
 				Uerror("the engine was not initialised");
 		};
 		do

@@ -62,6 +62,7 @@ u32 settle(void)
 			irqhop_engine_stays(&e, i);
 			break;
 		case IRQHOP_STRAND:
+		case IRQHOP_WAIT:
 			irqhop_engine_strand(&e, i);
 			break;
 		case IRQHOP_HOLD:
@@ -87,11 +88,16 @@ void expect(u16 irq, enum irqhop_action action, u16 target)
 void rule_set(const char *name)
 {
 	enum irqhop_return_rule rule;
+	enum irqhop_halted_rule halted;
 
 	if (!name)
 		return;
-	assert_true(irqhop_return_rule_find(name, &rule));
-	irqhop_engine_rule_set(&e, rule);
+	if (irqhop_return_rule_find(name, &rule)) {
+		irqhop_engine_rule_set(&e, rule);
+		return;
+	}
+	assert_true(irqhop_halted_rule_find(name, &halted));
+	irqhop_engine_halted_set(&e, halted);
 }
 
 const char *engine_check_all(void)

@@ -45,6 +45,7 @@ static struct {
 	u32 nr_vcpus, max_irqs;
 	const struct irqhop_policy *policy;
 	enum irqhop_return_rule rule;
+	enum irqhop_halted_rule halted;
 	u32 bound;
 	/* How much of the burst is used up, in ns of its time: it drains. */
 	u64 used, used_clock, clock;
@@ -69,7 +70,9 @@ static bool model_out(u16 v)
 	return m.vcpu[v].state == IRQHOP_VS_PREEMPTED ||
 	       m.vcpu[v].state == IRQHOP_VS_BLOCKED ||
 	       m.vcpu[v].state == IRQHOP_VS_USER ||
-	       m.vcpu[v].state == IRQHOP_VS_OFF;
+	       m.vcpu[v].state == IRQHOP_VS_OFF ||
+	       (m.vcpu[v].state == IRQHOP_VS_HALTED &&
+		m.halted == IRQHOP_HALTED_HOP);
 }
 
 static bool model_quiet(void)
@@ -226,7 +229,10 @@ static const char *judge_out(u16 i, const struct irqhop_decision *d)
 		return NULL;
 	}
 	if (latest == IRQHOP_NONE) {
-		if (m.vcpu[irq->home].state == IRQHOP_VS_HALTED)
+		if (m.vcpu[irq->target].state == IRQHOP_VS_HALTED)
+			REQUIRE(d->action == IRQHOP_WAIT,
+				"does not wait for one that is halted");
+		else if (m.vcpu[irq->home].state == IRQHOP_VS_HALTED)
 			REQUIRE(d->action == IRQHOP_RETURN &&
 				d->target == irq->home && !d->must_run,
 				"a halted home is not woken");
@@ -249,14 +255,15 @@ static const char *judge_out(u16 i, const struct irqhop_decision *d)
 /* --- events --------------------------------------------------------------- */
 
 enum op {
-	OP_SET, OP_ENABLE, OP_ADD, OP_DEL, OP_SEEN, OP_UNSEEN, OP_MARK, OP_POLICY, OP_RULE,
-	OP_BOUND, OP_CLOCK, OP_LOOK, OP_PAUSE, OP_DRAIN, NR_OPS
+	OP_SET, OP_ENABLE, OP_ADD, OP_DEL, OP_SEEN, OP_UNSEEN, OP_MARK, OP_POLICY,
+	OP_RULE, OP_HALTED, OP_BOUND, OP_CLOCK, OP_LOOK, OP_PAUSE, OP_DRAIN,
+	NR_OPS
 };
 
 /* What an argument can be. */
 enum arg {
 	A_NONE, A_VCPU, A_IRQ, A_PLACE, A_STATE, A_FLAG, A_RARE, A_STEP, A_TIME,
-	A_BACK, A_POLICY, A_RULE, A_BOUND, A_PATH
+	A_BACK, A_POLICY, A_RULE, A_HALTED, A_BOUND, A_PATH
 };
 
 static const struct {
@@ -276,6 +283,7 @@ static const struct {
 	[OP_MARK]	= { "mark", 2, { A_IRQ } },
 	[OP_POLICY]	= { "policy", 1, { A_POLICY } },
 	[OP_RULE]	= { "rule", 1, { A_RULE } },
+	[OP_HALTED]	= { "halted rule", 1, { A_HALTED } },
 	[OP_BOUND]	= { "bound", 1, { A_BOUND } },
 	[OP_CLOCK]	= { "clock: later by, but behind by", 6,
 			    { A_TIME, A_BACK } },
@@ -334,6 +342,8 @@ static u32 rnd_arg(const struct stream *s, enum arg kind)
 		return r % irqhop_policy_count();
 	case A_RULE:
 		return r % IRQHOP_NR_RULES;
+	case A_HALTED:
+		return r % IRQHOP_NR_HALTED;
 	case A_BOUND:
 		return r % ARRAY_SIZE(bounds);
 	case A_PATH:
@@ -365,6 +375,9 @@ static void arg_print(enum arg kind, u32 arg)
 		return;
 	case A_RULE:
 		print_error(" %s", irqhop_return_rule_name(arg));
+		return;
+	case A_HALTED:
+		print_error(" %s", irqhop_halted_rule_name(arg));
 		return;
 	case A_BOUND:
 		print_error(" %u", bounds[arg]);
@@ -443,6 +456,7 @@ static const char *do_policy(u32 arg)
 {
 	m.policy = irqhop_policy_get(arg);
 	m.rule = m.policy->rule;
+	m.halted = m.policy->halted;
 	irqhop_engine_policy_set(&e, m.policy);
 	return NULL;
 }
@@ -519,6 +533,7 @@ static const char *do_look(bool refused)
 		irqhop_engine_stays(&e, i);
 		return NULL;
 	case IRQHOP_STRAND:
+	case IRQHOP_WAIT:
 		irqhop_engine_strand(&e, i);
 		return NULL;
 	case IRQHOP_HOLD:
@@ -550,7 +565,11 @@ static const char *settled(u16 i)
 	case IRQHOP_STAY:
 		return NULL;
 	case IRQHOP_STRAND:
-		REQUIRE(irqhop_engine_irq_stranded(&e, i), "forgotten");
+	case IRQHOP_WAIT:
+		REQUIRE(irqhop_engine_irq_on(&e, i, IRQHOP_L_STRANDED),
+			"forgotten");
+		REQUIRE(irqhop_engine_irq_stranded(&e, i) ==
+			(d.action == IRQHOP_STRAND), "stranded, or not");
 		return NULL;
 	case IRQHOP_HOLD:
 		REQUIRE(held || model_is("storm"), "forgotten, and over the bound");
@@ -640,6 +659,10 @@ static const char *event_do(const struct event *ev)
 		m.rule = arg[0];
 		irqhop_engine_rule_set(&e, m.rule);
 		return NULL;
+	case OP_HALTED:
+		m.halted = arg[0];
+		irqhop_engine_halted_set(&e, m.halted);
+		return NULL;
 	case OP_BOUND:
 		return do_bound(arg[0]);
 	case OP_CLOCK:
@@ -677,7 +700,7 @@ static const char *check_all(void)
 		away += irqhop_engine_irq_on(&e, i, IRQHOP_L_AWAY);
 		todo += irqhop_engine_irq_on(&e, i, IRQHOP_L_TODO);
 		held += irqhop_engine_irq_on(&e, i, IRQHOP_L_HELD);
-		stranded += irqhop_engine_irq_stranded(&e, i);
+		stranded += irqhop_engine_irq_on(&e, i, IRQHOP_L_STRANDED);
 	}
 	REQUIRE(e.nr_irqs == live && e.nr_injected == injected &&
 		e.nr_away == away && e.nr_todo == todo && e.nr_held == held &&
@@ -703,6 +726,7 @@ static const char *stream_run(const struct stream *s, u32 *at)
 	m.max_irqs = s->max_irqs;
 	m.policy = irqhop_policy_get(0);
 	m.rule = m.policy->rule;
+	m.halted = m.policy->halted;
 	m.used_clock = 1000 * MS;
 	vcpus_start(m.policy->name, s->max_irqs, letters);
 	for (k = 0; k < s->nr_vcpus; k++)

@@ -82,6 +82,19 @@ static const struct decide_case decide_cases[] = {
 	  IRQHOP_RETURN, 0 },
 	{ "home halted, one runs", "recent", NULL, "HPR", 0, 1, IRQHOP_HOP, 2 },
 
+	/* A target in WFI is spared, if somebody runs. */
+	{ "hop", "recent", "hop", "HRR", 0, 0, IRQHOP_HOP, 2 },
+	{ "hop, away", "recent", "hop", "PHR", 0, 1, IRQHOP_HOP, 2 },
+	{ "hop, home runs", "recent", "hop", "RHR", 0, 1, IRQHOP_RETURN, 0 },
+	{ "hop, nobody runs", "recent", "hop", "HPP", 0, 0, IRQHOP_WAIT, NONE },
+	{ "hop, both halted", "recent", "hop", "HHP", 0, 1, IRQHOP_WAIT, NONE },
+	{ "hop, disabled", "recent", "hop", "HD", 0, 0, IRQHOP_WAIT, NONE },
+	{ "hop, preempted", "recent", "hop", "PPP", 0, 0, IRQHOP_STRAND, NONE },
+	{ "hop, handler", "recent", "hop", "hRR", 0, 0, IRQHOP_STAY, NONE },
+	{ "hop, policy home", "home", "hop", "HRR", 0, 0, IRQHOP_STAY, NONE },
+	{ "hop, home, away", "home", "hop", "RHR", 0, 1, IRQHOP_RETURN, 0 },
+	{ "wake", "spread", "wake", "HRR", 0, 0, IRQHOP_STAY, NONE },
+
 	/* All in user space or off: home, under every rule. */
 	{ "quiet", "recent", "lazy", "UOU", 0, 1, IRQHOP_RETURN, 0 },
 	{ "quiet, eager", "recent", "eager", "UOU", 0, 1, IRQHOP_RETURN, 0 },

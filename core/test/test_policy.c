@@ -55,16 +55,36 @@ static void test_rule_table(void **state)
 	}
 }
 
-/* A policy brings its rule along; a rule that is set lasts until the next. */
-static void test_policy_sets_rule(void **state)
+static void test_halted_table(void **state)
+{
+	static const char * const want[] = { "wake", "hop" };
+	enum irqhop_halted_rule rule = IRQHOP_HALTED_HOP;
+	u32 k;
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(want), IRQHOP_NR_HALTED);
+	assert_false(irqhop_halted_rule_find("", &rule));
+	assert_false(irqhop_halted_rule_find("lazy", &rule));
+	assert_int_equal(rule, IRQHOP_HALTED_HOP);
+	for (k = 0; k < IRQHOP_NR_HALTED; k++) {
+		assert_string_equal(irqhop_halted_rule_name(k), want[k]);
+		assert_true(irqhop_halted_rule_find(want[k], &rule));
+		assert_int_equal(rule, k);
+	}
+}
+
+/* A policy brings its rules along; one that is set lasts until the next. */
+static void test_policy_sets_rules(void **state)
 {
 	(void)state;
 	vcpus_start("sticky", 4, "RR");
 	assert_int_equal(e.rule, IRQHOP_RULE_NEVER);
 	rule_set("eager");
 	assert_int_equal(e.rule, IRQHOP_RULE_EAGER);
+	rule_set(irqhop_halted_rule_name(!e.halted));
 	irqhop_engine_policy_set(&e, irqhop_policy_find("spread"));
 	assert_int_equal(e.rule, IRQHOP_RULE_LAZY);
+	assert_int_equal(e.halted, irqhop_policy_find("spread")->halted);
 }
 
 static void test_recent(void **state)
@@ -251,6 +271,7 @@ static void test_storm(void **state)
 	assert_int_equal(settle(), 1);
 	assert_int_equal(e.irq[i].target, 1);
 	assert_int_equal(e.irq[j].target, 2);
+	rule_set("wake");
 	vcpu_become(0, 'H');
 	vcpu_become(1, 'H');
 	vcpu_become(3, 'L');
@@ -265,7 +286,8 @@ int policy_tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policy_table),
 		cmocka_unit_test(test_rule_table),
-		cmocka_unit_test(test_policy_sets_rule),
+		cmocka_unit_test(test_halted_table),
+		cmocka_unit_test(test_policy_sets_rules),
 		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_recent_tie_is_lowest),
 		cmocka_unit_test(test_recent_by_time_not_by_call),

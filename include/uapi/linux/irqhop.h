@@ -31,17 +31,18 @@
  * @IRQHOP_CMD_INFO_GET: do; reply: %IRQHOP_A_MODULE_VERSION,
  *	%IRQHOP_A_ABI_VERSION, %IRQHOP_A_CAPS, %IRQHOP_A_POLICY (once for each
  *	policy that may be named, the default first), %IRQHOP_A_RETURN (once for
- *	each return rule), %IRQHOP_A_MAX_HOPS (the default)
+ *	each return rule), %IRQHOP_A_HALTED (once for each halted rule),
+ *	%IRQHOP_A_MAX_HOPS (the default)
  * @IRQHOP_CMD_VM_ENABLE: do; %IRQHOP_A_VM_FD, optionally %IRQHOP_A_POLICY,
- *	%IRQHOP_A_RETURN (default: the policy's own), %IRQHOP_A_MAX_HOPS. EEXIST
- *	if the VM is enabled already.
+ *	%IRQHOP_A_RETURN, %IRQHOP_A_HALTED (default for both: the policy's own),
+ *	%IRQHOP_A_MAX_HOPS. EEXIST if the VM is enabled already.
  * @IRQHOP_CMD_VM_DISABLE: do; %IRQHOP_A_VM_FD. When it succeeds, every
  *	interrupt of the VM is at home. ENOENT if the VM is not enabled; EIO if
  *	it is disabled now, but the interrupt hardware's driver refused to send
  *	an interrupt home.
  * @IRQHOP_CMD_VM_GET: dump: one message for each enabled VM (%IRQHOP_A_VM_PID,
- *	%IRQHOP_A_POLICY, %IRQHOP_A_RETURN, %IRQHOP_A_MAX_HOPS, %IRQHOP_A_STAT,
- *	and one %IRQHOP_A_VCPU each);
+ *	%IRQHOP_A_POLICY, %IRQHOP_A_RETURN, %IRQHOP_A_HALTED,
+ *	%IRQHOP_A_MAX_HOPS, %IRQHOP_A_STAT, and one %IRQHOP_A_VCPU each);
  *	do, with %IRQHOP_A_VM_FD: the same for that VM. ENOENT if the VM is not
  *	enabled.
  * @IRQHOP_CMD_IRQ_GET: dump, with %IRQHOP_A_VM_FD: one message with one
@@ -50,10 +51,10 @@
  *	one go, but KVM's record, the ITS driver's and irqhop's have locks of
  *	their own: for a moment after a change of the guest's they may differ.
  * @IRQHOP_CMD_VM_SET: do; %IRQHOP_A_VM_FD and at least one of %IRQHOP_A_POLICY
- *	(sets the return rule to the policy's own, unless one is given too),
- *	%IRQHOP_A_RETURN, %IRQHOP_A_MAX_HOPS. ENOENT if the VM is not enabled,
- *	EBUSY if irqhop is letting go of it, EIO if the ITS driver refused moves
- *	that this brought about.
+ *	(sets the return and the halted rule to the policy's own, unless they
+ *	are given too), %IRQHOP_A_RETURN, %IRQHOP_A_HALTED, %IRQHOP_A_MAX_HOPS.
+ *	ENOENT if the VM is not enabled, EBUSY if irqhop is letting go of it,
+ *	EIO if the ITS driver refused moves that this brought about.
  * @IRQHOP_CMD_VM_CHECK: do; %IRQHOP_A_VM_FD; reply: %IRQHOP_A_MESSAGE if
  *	irqhop's own tables of that VM contradict each other, and how; no
  *	attribute if they do not. Changes nothing. ENOENT if the VM is not
@@ -115,6 +116,9 @@ enum irqhop_caps {
  * @IRQHOP_A_REASON: u32, &enum irqhop_reason
  * @IRQHOP_A_MESSAGE: string, for people
  * @IRQHOP_A_NOT_HOME: u32, how many interrupts could not be sent home
+ * @IRQHOP_A_HALTED: string, at most %IRQHOP_POLICY_LEN bytes with its NUL: what
+ *	becomes of an interrupt whose target waits in WFI. "wake": it stays, and
+ *	wakes its target; "hop": it moves to a vCPU that runs, if there is one
  */
 enum irqhop_attr {
 	IRQHOP_A_UNSPEC,
@@ -133,6 +137,7 @@ enum irqhop_attr {
 	IRQHOP_A_REASON,
 	IRQHOP_A_MESSAGE,
 	IRQHOP_A_NOT_HOME,
+	IRQHOP_A_HALTED,
 
 	/* private: */
 	__IRQHOP_A_MAX,
@@ -177,6 +182,11 @@ enum irqhop_reason {
  *	one as wide, the last one is open
  * @IRQHOP_STAT_OVER_BOUND: times a hop was not made because of
  *	%IRQHOP_A_MAX_HOPS
+ * @IRQHOP_STAT_TURNS: turns: times that irqhop worked for this VM with
+ *	interrupts off, in an interrupt of its own or by its worker
+ * @IRQHOP_STAT_IRQS_OFF_SUM: all turns together, in ns
+ * @IRQHOP_STAT_IRQS_OFF_MAX: the longest time that interrupts were off in one
+ *	go, in ns
  */
 enum irqhop_stat_attr {
 	IRQHOP_STAT_UNSPEC,
@@ -192,6 +202,9 @@ enum irqhop_stat_attr {
 	IRQHOP_STAT_COST_SUM,
 	IRQHOP_STAT_COST_HIST,
 	IRQHOP_STAT_OVER_BOUND,
+	IRQHOP_STAT_TURNS,
+	IRQHOP_STAT_IRQS_OFF_SUM,
+	IRQHOP_STAT_IRQS_OFF_MAX,
 
 	/* private: */
 	__IRQHOP_STAT_MAX,
