@@ -114,10 +114,13 @@ def main():
                         help="instead of the test build of the module")
     parser.add_argument("--list", action="store_true",
                         help="say what tests there are")
+    parser.add_argument("--part", type=int, choices=(1, 2),
+                        help="only one of two parts that take as long")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
+    tests = cases.part(args.part) if args.part else cases.TESTS
     if args.list:
-        for test in cases.TESTS:
+        for test in tests:
             print(f"{test.name:20} {test.shows}")
         return 0
     known = [test.name for test in cases.TESTS]
@@ -129,7 +132,7 @@ def main():
     runner = Runner(args.build, logs, args.module)
     begun = time.monotonic()
     try:
-        for test in cases.TESTS:
+        for test in tests:
             if not args.names or test.name in args.names:
                 runner.one(test)
     finally:
