@@ -76,12 +76,14 @@ static json_t *row_json(pid_t pid, const char *name, size_t nr_vcpus,
 	json_t *max_hops = report ?
 		json_integer(report->max_hops) : json_null();
 
-	return json_make("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", pid,
+	return json_make("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "pid", pid,
 			 "name", json_text(name),
 			 "vcpus", json_number(nr_vcpus, 0),
 			 "enabled", asked ? json_boolean(report) : json_null(),
 			 "policy", json_text(report ? report->policy : NULL),
 			 "return", json_text(report ? report->rule : NULL),
+			 "halted", json_text(report_halted(report)),
 			 "max_hops", max_hops);
 }
 

@@ -3,7 +3,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "cmd.h"
@@ -17,35 +16,22 @@
  * @json: as JSON
  * @stop: when to stop
  * @module: the module
- * @unloaded: it is gone
  */
 struct monitor {
 	bool json;
 	struct stop stop;
 	struct module *module;
-	bool unloaded;
 };
-
-/* It may have ended, and its name with it. */
-static const char *name_get(pid_t pid, char name[NAME_LEN])
-{
-	struct vm vm;
-
-	if (vm_read(&vm, pid) != 1)
-		return NULL;
-	memcpy(name, vm.name, NAME_LEN);
-	vm_free(&vm);
-	return name;
-}
 
 static void notice_print(const struct notice *notice)
 {
+	/* It may have ended, and its name with it. */
 	char name[NAME_LEN], when[32];
 	time_t now = time(NULL);
 
 	strftime(when, sizeof(when), "%F %T", localtime(&now));
 	printf("%s  VM %d (%s) ", when, notice->pid,
-	       name_get(notice->pid, name) ?: "?");
+	       vm_name(notice->pid, name) ?: "?");
 	if (notice->kind == NOTICE_ENABLED) {
 		printf("enabled, policy %s\n", notice->policy);
 		return;
@@ -71,7 +57,7 @@ static void notice_json(const struct notice *notice)
 			  "event", enabled ? "enabled" : "disabled",
 			  "time_ns", (json_int_t)now.tv_sec * 1000000000 +
 			  now.tv_nsec, "pid", notice->pid,
-			  "name", json_text(name_get(notice->pid, name)));
+			  "name", json_text(vm_name(notice->pid, name)));
 	if (enabled) {
 		json_put(value, "policy", json_text(notice->policy));
 	} else {
@@ -95,7 +81,7 @@ static int notified(const struct nlmsghdr *nlh, void *data)
 	if (err)
 		return err;
 	if (notice.kind == NOTICE_UNLOADED)
-		monitor->unloaded = true;
+		monitor->module->unloaded = true;
 	if (notice.kind != NOTICE_ENABLED && notice.kind != NOTICE_DISABLED)
 		return 0;
 	(monitor->json ? notice_json : notice_print)(&notice);
@@ -120,12 +106,10 @@ static int listen_once(struct monitor *monitor)
 	else if (err && err != -EINTR && err != -EAGAIN)
 		return module_fail(monitor->module, err, "listen", NULL);
 	if (fflush(stdout) && !stop_signalled())
-		return fail(STATUS_FAILED, "cannot write: %s",
-			    strerror(errno));
-	if (monitor->unloaded)
-		return fail(STATUS_MODULE,
-			    "the irqhop module was unloaded meanwhile; load it with 'modprobe irqhop'");
-	return STATUS_OK;
+		return fail_write();
+	return monitor->module->unloaded ?
+		module_fail(monitor->module, -ENODEV, "listen", NULL) :
+		STATUS_OK;
 }
 
 static int monitor_run(struct monitor *monitor)
@@ -162,7 +146,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "As JSON, an object per line", 0 },
+	JSON_LINES_OPTION,
 	{ 0 }
 };
 

@@ -34,7 +34,7 @@ static void names_print(const char *what, const struct names *names)
 	printf("%-9s", what);
 	for (i = 0; i < names->nr; i++)
 		printf("%s%s", i ? " " : "", names->name[i]);
-	putchar('\n');
+	puts(names->nr ? "" : "-");
 }
 
 static json_t *names_json(const struct names *names)
@@ -49,13 +49,14 @@ static json_t *names_json(const struct names *names)
 
 static json_t *offer_json(const struct module *module)
 {
-	return json_make("{s:o, s:o, s:I}",
+	return json_make("{s:o, s:o, s:o, s:I}",
 			 "policies", names_json(&module->policies),
 			 "returns", names_json(&module->returns),
+			 "halted", names_json(&module->halted),
 			 "max_hops", (json_int_t)module->max_hops);
 }
 
-/* The first policy is the default; each has a return rule of its own. */
+/* The first policy is the default; each has rules of its own. */
 static int offer_print(const struct question *question)
 {
 	const struct module *module = question->module;
@@ -66,16 +67,18 @@ static int offer_print(const struct question *question)
 	}
 	names_print("policy", &module->policies);
 	names_print("return", &module->returns);
+	names_print("halted", &module->halted);
 	printf("max-hops %u\n", module->max_hops);
 	return STATUS_OK;
 }
 
 static json_t *report_json(const struct vm *vm, const struct report *report)
 {
-	return json_make("{s:i, s:o, s:o, s:o, s:I}", "pid", vm->pid,
+	return json_make("{s:i, s:o, s:o, s:o, s:o, s:I}", "pid", vm->pid,
 			 "name", json_text(vm->name),
 			 "policy", json_text(report->policy),
 			 "return", json_text(report->rule),
+			 "halted", json_text(report_halted(report)),
 			 "max_hops", (json_int_t)report->max_hops);
 }
 
@@ -85,8 +88,9 @@ static void report_print(const struct question *question, const struct vm *vm,
 	if (question->json)
 		json_document(report_json(vm, report));
 	else
-		printf("policy   %s\nreturn   %s\nmax-hops %u\n",
-		       report->policy, report->rule, report->max_hops);
+		printf("policy   %s\nreturn   %s\nhalted   %s\nmax-hops %u\n",
+		       report->policy, report->rule,
+		       report_halted(report) ?: "-", report->max_hops);
 }
 
 static int vm_print(const struct question *question, const struct vm *vm,

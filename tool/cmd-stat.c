@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +14,8 @@
 #include "pick.h"
 #include "report.h"
 #include "stop.h"
+
+#define CELL_LEN	32
 
 /**
  * struct watch - what is to be shown, how often
@@ -40,19 +41,6 @@ struct watch {
 	struct report_list last;
 };
 
-/* NULL if the process is not seen to hold a VM. */
-static const char *name_get(pid_t pid)
-{
-	static char name[NAME_LEN];
-	struct vm vm;
-
-	if (vm_read(&vm, pid) != 1)
-		return NULL;
-	memcpy(name, vm.name, sizeof(name));
-	vm_free(&vm);
-	return name;
-}
-
 static json_t *hist_json(const struct stat_vm *stat)
 {
 	json_t *array = json_make("[]");
@@ -67,32 +55,24 @@ static json_t *hist_json(const struct stat_vm *stat)
 static json_t *report_json(const struct report *report)
 {
 	const struct stat_vm *stat = &report->stat;
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counters[] = {
-		{ "max_hops", report->max_hops },
-		{ "hops", stat->hops },
-		{ "returns", stat->returns },
-		{ "failed", stat->failed },
-		{ "stranded", stat->stranded },
-		{ "in_handler", stat->in_handler },
-		{ "held_back", stat->held_back },
-		{ "over_bound", stat->over_bound },
-		{ "preemptions", stat->preemptions },
-		{ "cost_max_ns", stat->cost_max },
-		{ "cost_sum_ns", stat->cost_sum },
-	};
+	const struct stat_counter *counter;
+	char name[NAME_LEN];
 	json_t *vm;
-	size_t i;
 
-	vm = json_make("{s:i, s:o, s:o, s:o}", "pid", report->pid,
-		       "name", json_text(name_get(report->pid)),
+	vm = json_make("{s:i, s:o, s:o, s:o, s:o, s:I, s:o}",
+		       "pid", report->pid,
+		       "name", json_text(vm_name(report->pid, name)),
 		       "policy", json_text(report->policy),
-		       "return", json_text(report->rule));
-	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		json_put(vm, counters[i].key,
-			 json_make("I", (json_int_t)counters[i].value));
+		       "return", json_text(report->rule),
+		       "halted", json_text(report_halted(report)),
+		       "max_hops", (json_int_t)report->max_hops,
+		       "enabled_ns", stat->time ?
+		       json_integer(stat->time) : json_null());
+	for (counter = stat_counters; counter->key; counter++)
+		json_put(vm, counter->key, stat->known[counter->attr] ?
+			 json_make("I",
+				   (json_int_t)stat->count[counter->attr]) :
+			 json_null());
 	json_put(vm, "cost_median_ns", stat_moves(stat) ?
 		 json_make("I", (json_int_t)stat_median(stat)) : json_null());
 	json_put(vm, "cost_median_open", json_boolean(stat_median_open(stat)));
@@ -119,21 +99,19 @@ static void reports_json(const struct watch *watch,
 static void raw_print(const struct report *report)
 {
 	const struct stat_vm *stat = &report->stat;
+	const struct stat_counter *counter;
+	char name[NAME_LEN];
 	unsigned int i;
 
 	printf("pid=%d\n", report->pid);
-	printf("name=%s\n", name_get(report->pid) ?: "?");
+	printf("name=%s\n", vm_name(report->pid, name) ?: "?");
 	printf("policy=%s\n", report->policy);
-	printf("hops=%" PRIu64 "\n", stat->hops);
-	printf("returns=%" PRIu64 "\n", stat->returns);
-	printf("failed=%" PRIu64 "\n", stat->failed);
-	printf("stranded=%" PRIu64 "\n", stat->stranded);
-	printf("in_handler=%" PRIu64 "\n", stat->in_handler);
-	printf("held_back=%" PRIu64 "\n", stat->held_back);
-	printf("over_bound=%" PRIu64 "\n", stat->over_bound);
-	printf("preemptions=%" PRIu64 "\n", stat->preemptions);
-	printf("cost_max_ns=%" PRIu64 "\n", stat->cost_max);
-	printf("cost_sum_ns=%" PRIu64 "\n", stat->cost_sum);
+	if (stat->time)
+		printf("enabled_ns=%" PRIu64 "\n", stat->time);
+	for (counter = stat_counters; counter->key; counter++)
+		if (stat->known[counter->attr])
+			printf("%s=%" PRIu64 "\n", counter->key,
+			       stat->count[counter->attr]);
 	printf("cost_median_ns=%" PRIu64 "\n", stat_median(stat));
 	/* For whoever adds up several VMs or intervals: medians do not add. */
 	printf("cost_hist=");
@@ -142,32 +120,82 @@ static void raw_print(const struct report *report)
 	putchar('\n');
 }
 
+static void median_cell(char cell[CELL_LEN], const struct stat_vm *stat)
+{
+	if (stat_moves(stat))
+		snprintf(cell, CELL_LEN, "%s%" PRIu64,
+			 stat_median_open(stat) ? ">=" : "",
+			 stat_median(stat));
+}
+
+/* Turns on several pCPUs at a time can make it more than all of one. */
+static void irqs_off_cell(char cell[CELL_LEN], const struct stat_vm *stat)
+{
+	if (stat->time && stat->known[IRQHOP_STAT_IRQS_OFF_SUM])
+		snprintf(cell, CELL_LEN, "%.3f%%",
+			 100. * stat->count[IRQHOP_STAT_IRQS_OFF_SUM] /
+			 stat->time);
+}
+
+/* What is between PID and NAME: a counter, or what @fill makes of several. */
+static const struct {
+	const char *head;
+	int width;
+	uint16_t attr;
+	void (*fill)(char cell[CELL_LEN], const struct stat_vm *stat);
+} columns[] = {
+	{ "HOPS",	 9, IRQHOP_STAT_HOPS, NULL },
+	{ "RETURNS",	 9, IRQHOP_STAT_RETURNS, NULL },
+	{ "FAILED",	 7, IRQHOP_STAT_FAILED, NULL },
+	{ "STRANDED",	 9, IRQHOP_STAT_STRANDED, NULL },
+	{ "IN-HANDLER",	10, IRQHOP_STAT_IN_HANDLER, NULL },
+	{ "HELD-BACK",	 9, IRQHOP_STAT_HELD_BACK, NULL },
+	{ "OVER-BOUND",	10, IRQHOP_STAT_OVER_BOUND, NULL },
+	{ "PREEMPTIONS", 11, IRQHOP_STAT_PREEMPTIONS, NULL },
+	{ "MEDIAN-NS",	 9, 0, median_cell },
+	{ "MAX-NS",	 9, IRQHOP_STAT_COST_MAX, NULL },
+	{ "TURNS",	 9, IRQHOP_STAT_TURNS, NULL },
+	{ "OFF-MAX-NS",	10, IRQHOP_STAT_IRQS_OFF_MAX, NULL },
+	{ "IRQS-OFF",	 8, 0, irqs_off_cell },
+};
+
+#define COLUMNS	(sizeof(columns) / sizeof(*columns))
+
 static void head_print(struct watch *watch)
 {
+	size_t i;
+
 	if (watch->headed)
 		return;
 	watch->headed = true;
-	printf("%7s %9s %9s %7s %9s %10s %9s %10s %11s %9s %9s  %s\n", "PID",
-	       "HOPS", "RETURNS", "FAILED", "STRANDED", "IN-HANDLER",
-	       "HELD-BACK", "OVER-BOUND", "PREEMPTIONS", "MEDIAN-NS",
-	       "MAX-NS", "NAME");
+	printf("%7s", "PID");
+	for (i = 0; i < COLUMNS; i++)
+		printf(" %*s", columns[i].width, columns[i].head);
+	puts("  NAME");
+}
+
+/* What is not known is "-". */
+static void cell_print(size_t column, const struct stat_vm *stat)
+{
+	uint16_t attr = columns[column].attr;
+	char cell[CELL_LEN] = "-";
+
+	if (columns[column].fill)
+		columns[column].fill(cell, stat);
+	else if (stat->known[attr])
+		snprintf(cell, sizeof(cell), "%" PRIu64, stat->count[attr]);
+	printf(" %*s", columns[column].width, cell);
 }
 
 static void row_print(const struct report *report, const struct stat_vm *stat)
 {
-	char median[32] = "-";
+	char name[NAME_LEN];
+	size_t i;
 
-	if (stat_moves(stat))
-		snprintf(median, sizeof(median), "%s%" PRIu64,
-			 stat_median_open(stat) ? ">=" : "",
-			 stat_median(stat));
-	printf("%7d %9" PRIu64 " %9" PRIu64 " %7" PRIu64 " %9" PRIu64
-	       " %10" PRIu64 " %9" PRIu64 " %10" PRIu64 " %11" PRIu64
-	       " %9s %9" PRIu64 "  %s\n",
-	       report->pid, stat->hops, stat->returns, stat->failed,
-	       stat->stranded, stat->in_handler, stat->held_back,
-	       stat->over_bound, stat->preemptions, median, stat->cost_max,
-	       name_get(report->pid) ?: "?");
+	printf("%7d", report->pid);
+	for (i = 0; i < COLUMNS; i++)
+		cell_print(i, stat);
+	printf("  %s\n", vm_name(report->pid, name) ?: "?");
 }
 
 static const struct report *last_find(const struct watch *watch, pid_t pid)
@@ -253,8 +281,7 @@ static int watch_once(struct watch *watch)
 	reports_print(watch, &list);
 	report_list_free(&watch->last);
 	watch->last = list;
-	return fflush(stdout) ? fail(STATUS_FAILED, "cannot write: %s",
-				     strerror(errno)) : STATUS_OK;
+	return fflush(stdout) ? fail_write() : STATUS_OK;
 }
 
 static void watch_wait(const struct watch *watch)

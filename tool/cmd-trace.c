@@ -22,7 +22,7 @@
 /**
  * struct trace - what is to be shown
  * @name: the VM as the user named it; NULL: all
- * @wanted: by &event_kinds; if none is, all are
+ * @wanted: by &event_kinds; if none is, all that are not frequent
  * @some: one is
  * @raw: the kernel's own lines
  * @json: as JSON
@@ -160,7 +160,7 @@ static int pipe_read(struct trace *trace)
 	}
 	if (!fflush(stdout) || stop_signalled())
 		return STATUS_OK;
-	return fail(STATUS_FAILED, "cannot write: %s", strerror(errno));
+	return fail_write();
 }
 
 static int trace_stream(struct trace *trace)
@@ -170,9 +170,10 @@ static int trace_stream(struct trace *trace)
 	while (!status && !stop_now(&trace->stop)) {
 		stop_wait(&trace->stop, trace->tracefs.fd);
 		status = pipe_read(trace);
-		if (!status && !tracefs_alive(&trace->tracefs))
-			status = fail(STATUS_MODULE,
-				      "the irqhop module was unloaded meanwhile; load it with 'modprobe irqhop'");
+		if (status || tracefs_alive(&trace->tracefs))
+			continue;
+		trace->module->unloaded = true;
+		status = module_fail(trace->module, -ENODEV, "trace", NULL);
 	}
 	return status;
 }
@@ -183,7 +184,7 @@ static int events_start(struct trace *trace)
 	size_t i;
 
 	for (i = 0; event_kinds[i].name && !status; i++)
-		if (!trace->some || trace->wanted[i])
+		if (trace->some ? trace->wanted[i] : !event_kinds[i].frequent)
 			status = tracefs_event(&trace->tracefs,
 					       event_kinds[i].name, trace->vm);
 	return status ?: tracefs_start(&trace->tracefs);
@@ -290,8 +291,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{ "event", 'e', "EVENT", 0, "Only this event; may be given again", 0 },
-	{ "json", 'j', NULL, 0, "As JSON, an object per line", 0 },
+	{ "event", 'e', "EVENT", 0,
+	  "Only this event, may be given again; else all but 'turn'", 0 },
+	JSON_LINES_OPTION,
 	{ "raw", 'r', NULL, 0, "The kernel's own lines", 0 },
 	{ 0 }
 };

@@ -19,4 +19,7 @@ enum {
 int fail(int status, const char *fmt, ...) __printf(2, 3);
 void note(const char *fmt, ...) __printf(1, 2);
 
+/* What was printed could not be written; errno says why. An exit status. */
+int fail_write(void);
+
 #endif

@@ -55,6 +55,15 @@ const struct event_kind event_kinds[] = {
 			{ "reason", "reason", EVENT_WORD },
 		},
 		.format = "{reason}",
+	}, {
+		.name = "turn",
+		.field = {
+			{ "moves", "moves", EVENT_NUMBER },
+			{ "lag", "lag_ns", EVENT_NUMBER },
+			{ "time", "time_ns", EVENT_NUMBER },
+		},
+		.format = "{moves} moves, {time} ns, {lag} ns after the context switch",
+		.frequent = true,
 	},
 	{ 0 }
 };

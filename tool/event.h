@@ -42,11 +42,13 @@ struct event_field {
  * @field: its fields after "vm", in the order printed; a text that is the
  *	last goes on to the end of the line
  * @format: for people, with each field's value in place of its {KEY}
+ * @frequent: so many that it is shown only where it is asked for
  */
 struct event_kind {
 	const char *name;
 	struct event_field field[EVENT_FIELDS + 1];
 	const char *format;
+	bool frequent;
 };
 
 /* Ends with one that has no name. */

@@ -22,8 +22,10 @@ void json_put(json_t *object, const char *key, json_t *value);
 void json_document(json_t *root);
 void json_line(json_t *root);
 
-/* What a command does with --json. */
+/* What a command does with --json: one document, or line by line. */
 #define JSON_OPTION \
 	{ "json", 'j', NULL, 0, "As JSON, for programs", 0 }
+#define JSON_LINES_OPTION \
+	{ "json", 'j', NULL, 0, "As JSON, an object per line", 0 }
 
 #endif

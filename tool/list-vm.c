@@ -42,12 +42,10 @@ static const struct {
 
 static void vcpu_print(const struct vcpu *vcpu)
 {
-	uint64_t sum = 0, time;
+	uint64_t sum = vcpu_time(vcpu), time;
 	char share[16];
 	size_t i;
 
-	for (i = 0; i < IRQHOP_NR_VCPU_STATES; i++)
-		sum += vcpu->time[i];
 	printf("%7u  %-10s", vcpu->id, vcpu_state_name(vcpu->state));
 	for (i = 0; i < IRQHOP_NR_VCPU_STATES; i++) {
 		time = vcpu->time[states[i].state];
@@ -124,9 +122,9 @@ static void picture_print(const struct picture *picture)
 	       report ? "yes" : "no");
 	if (report)
 		snprintf(max_hops, sizeof(max_hops), "%u", report->max_hops);
-	printf("policy   %s\nreturn   %s\nmax-hops %s\n",
+	printf("policy   %s\nreturn   %s\nhalted   %s\nmax-hops %s\n",
 	       report ? report->policy : "-", report ? report->rule : "-",
-	       max_hops);
+	       report_halted(report) ?: "-", max_hops);
 	vcpus_print(picture);
 	printf("\n%7s  %5s  %6s  %-8s  %8s  %-16s  %s\n", "INTID", "HOME",
 	       "TARGET", "DELIVERY", "HOST-IRQ", "FLAGS", "DEVICE");
@@ -222,6 +220,7 @@ static void picture_json(const struct picture *picture)
 			 "enabled", !!report);
 	json_put(root, "policy", json_text(report ? report->policy : NULL));
 	json_put(root, "return", json_text(report ? report->rule : NULL));
+	json_put(root, "halted", json_text(report_halted(report)));
 	json_put(root, "max_hops", report ?
 		 json_make("I", (json_int_t)report->max_hops) : json_null());
 	json_put(root, "vcpus", vcpus_json(picture));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* irqhop: sends a VM's interrupts to vCPUs that run. */
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,7 +89,7 @@ static int finish(int status)
 	if ((!fflush(stdout) && !ferror(stdout)) || status ||
 	    stop_signalled())
 		return status;
-	return fail(STATUS_FAILED, "cannot write: %s", strerror(errno));
+	return fail_write();
 }
 
 int main(int argc, char **argv)

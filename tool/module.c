@@ -32,6 +32,8 @@ static int info_attr(const struct nlattr *attr, struct module *module)
 		return name_read(attr, &module->policies);
 	case IRQHOP_A_RETURN:
 		return name_read(attr, &module->returns);
+	case IRQHOP_A_HALTED:
+		return name_read(attr, &module->halted);
 	case IRQHOP_A_MAX_HOPS:
 		return attr_u32(attr, &module->max_hops);
 	}
@@ -238,6 +240,8 @@ static void settings_put(struct nlmsghdr *nlh, const struct settings *settings)
 		mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, settings->policy);
 	if (settings->rule)
 		mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, settings->rule);
+	if (settings->halted)
+		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, settings->halted);
 	if (settings->bounded)
 		mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, settings->max_hops);
 }

@@ -36,6 +36,7 @@ struct names {
  * @caps: bits of &enum irqhop_caps
  * @policies: the default first
  * @returns: return rules
+ * @halted: halted rules; an older module has none
  * @max_hops: most hops per second by default, 0 for no bound
  */
 struct module {
@@ -49,6 +50,7 @@ struct module {
 	uint32_t caps;
 	struct names policies;
 	struct names returns;
+	struct names halted;
 	uint32_t max_hops;
 };
 
@@ -56,12 +58,14 @@ struct module {
  * struct settings - how the interrupts of a VM are to be redirected
  * @policy: or NULL: as it is
  * @rule: return rule, or NULL: as it is
+ * @halted: halted rule, or NULL: as it is
  * @bounded: @max_hops was given
  * @max_hops: most hops per second, 0 for no bound
  */
 struct settings {
 	const char *policy;
 	const char *rule;
+	const char *halted;
 	bool bounded;
 	uint32_t max_hops;
 };

@@ -23,46 +23,26 @@ const char *vcpu_state_name(uint32_t state)
 	return state < IRQHOP_NR_VCPU_STATES ? state_name[state] : "?";
 }
 
-static uint64_t *stat_field(struct stat_vm *stat, uint16_t type)
+static int stat_attr(const struct nlattr *attr, struct stat_vm *stat)
 {
-	switch (type) {
-	case IRQHOP_STAT_HOPS:
-		return &stat->hops;
-	case IRQHOP_STAT_RETURNS:
-		return &stat->returns;
-	case IRQHOP_STAT_FAILED:
-		return &stat->failed;
-	case IRQHOP_STAT_STRANDED:
-		return &stat->stranded;
-	case IRQHOP_STAT_IN_HANDLER:
-		return &stat->in_handler;
-	case IRQHOP_STAT_HELD_BACK:
-		return &stat->held_back;
-	case IRQHOP_STAT_OVER_BOUND:
-		return &stat->over_bound;
-	case IRQHOP_STAT_PREEMPTIONS:
-		return &stat->preemptions;
-	case IRQHOP_STAT_COST_MAX:
-		return &stat->cost_max;
-	case IRQHOP_STAT_COST_SUM:
-		return &stat->cost_sum;
-	}
-	return NULL;
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type == IRQHOP_STAT_COST_HIST)
+		return attr_binary(attr, stat->cost_hist,
+				   sizeof(stat->cost_hist));
+	if (!stat_counter_find(type))
+		return 0;
+	stat->known[type] = true;
+	return attr_u64(attr, &stat->count[type]);
 }
 
 static int stat_read(const struct nlattr *nest, struct stat_vm *stat)
 {
 	const struct nlattr *attr;
-	uint64_t *field;
-	int err = 0;
+	int err;
 
 	mnl_attr_for_each_nested(attr, nest) {
-		field = stat_field(stat, mnl_attr_get_type(attr));
-		if (field)
-			err = attr_u64(attr, field);
-		else if (mnl_attr_get_type(attr) == IRQHOP_STAT_COST_HIST)
-			err = attr_binary(attr, stat->cost_hist,
-					  sizeof(stat->cost_hist));
+		err = stat_attr(attr, stat);
 		if (err)
 			return err;
 	}
@@ -82,6 +62,16 @@ static int vcpu_attr(const struct nlattr *attr, struct vcpu *vcpu)
 	return 0;
 }
 
+uint64_t vcpu_time(const struct vcpu *vcpu)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < IRQHOP_NR_VCPU_STATES; i++)
+		sum += vcpu->time[i];
+	return sum;
+}
+
 static int vcpu_read(const struct nlattr *nest, struct report *report)
 {
 	struct vcpu vcpu = { 0 }, *more;
@@ -98,6 +88,8 @@ static int vcpu_read(const struct nlattr *nest, struct report *report)
 		return -ENOMEM;
 	report->vcpu = more;
 	report->vcpu[report->nr_vcpus++] = vcpu;
+	if (report->stat.time < vcpu_time(&vcpu))
+		report->stat.time = vcpu_time(&vcpu);
 	return 0;
 }
 
@@ -122,6 +114,8 @@ static int report_attr(const struct nlattr *attr, struct report *report)
 		return attr_string(attr, report->policy, IRQHOP_POLICY_LEN);
 	case IRQHOP_A_RETURN:
 		return attr_string(attr, report->rule, IRQHOP_POLICY_LEN);
+	case IRQHOP_A_HALTED:
+		return attr_string(attr, report->halted, IRQHOP_POLICY_LEN);
 	case IRQHOP_A_MAX_HOPS:
 		return attr_u32(attr, &report->max_hops);
 	case IRQHOP_A_STAT:
@@ -187,6 +181,11 @@ int report_list_read(struct module *module, struct report_list *list)
 	if (err)
 		report_list_free(list);
 	return err;
+}
+
+const char *report_halted(const struct report *report)
+{
+	return report && *report->halted ? report->halted : NULL;
 }
 
 void report_free(struct report *report)

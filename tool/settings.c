@@ -35,6 +35,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'r':
 		settings->rule = settings_name("return rule", arg, state);
 		return 0;
+	case 'H':
+		settings->halted = settings_name("halted rule", arg, state);
+		return 0;
 	case 'm':
 		settings->max_hops = parse_max_hops(arg, state);
 		settings->bounded = true;
@@ -46,6 +49,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{ "return", 'r', "RULE", 0,
 	  "When an interrupt goes home whose target runs", 0 },
+	{ "halted", 'H', "RULE", 0,
+	  "What becomes of an interrupt whose target waits in WFI", 0 },
 	{ "max-hops", 'm', "N", 0,
 	  "At most N hops per second; 0: no bound", 0 },
 	{ 0 }
@@ -58,7 +63,8 @@ const struct argp settings_argp = {
 
 bool settings_any(const struct settings *settings)
 {
-	return settings->policy || settings->rule || settings->bounded;
+	return settings->policy || settings->rule || settings->halted ||
+	       settings->bounded;
 }
 
 static int name_check(const char *what, const char *name,
@@ -76,7 +82,7 @@ static int name_check(const char *what, const char *name,
 		strcat(text, known->name[i]);
 	}
 	return fail(STATUS_USAGE, "no %s '%s'; the module has:%s", what, name,
-		    text);
+		    known->nr ? text : " none");
 }
 
 int settings_check(const struct module *module,
@@ -85,23 +91,33 @@ int settings_check(const struct module *module,
 	int status = name_check("policy", settings->policy,
 				&module->policies);
 
-	return status ?: name_check("return rule", settings->rule,
+	if (!status)
+		status = name_check("return rule", settings->rule,
 				    &module->returns);
+	return status ?: name_check("halted rule", settings->halted,
+				    &module->halted);
+}
+
+/* Adds "WHAT NAME" to @text, unless there is no @name. */
+static void text_add(char text[SETTINGS_TEXT_LEN], const char *what,
+		     const char *name)
+{
+	size_t n = strlen(text);
+
+	if (name)
+		snprintf(text + n, SETTINGS_TEXT_LEN - n, "%s%s %s",
+			 n ? ", " : "", what, name);
 }
 
 void settings_text(const struct settings *settings,
 		   char text[SETTINGS_TEXT_LEN])
 {
-	int n = 0;
+	char max_hops[16];
 
 	text[0] = '\0';
-	if (settings->policy)
-		n += snprintf(text, SETTINGS_TEXT_LEN, "policy %s",
-			      settings->policy);
-	if (settings->rule)
-		n += snprintf(text + n, SETTINGS_TEXT_LEN - n, "%sreturn %s",
-			      n ? ", " : "", settings->rule);
-	if (settings->bounded)
-		snprintf(text + n, SETTINGS_TEXT_LEN - n, "%smax-hops %u",
-			 n ? ", " : "", settings->max_hops);
+	snprintf(max_hops, sizeof(max_hops), "%u", settings->max_hops);
+	text_add(text, "policy", settings->policy);
+	text_add(text, "return", settings->rule);
+	text_add(text, "halted", settings->halted);
+	text_add(text, "max-hops", settings->bounded ? max_hops : NULL);
 }

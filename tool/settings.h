@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Policy, return rule and bound, as options of commands. */
+/* Policy, rules and bound, as options of commands. */
 #ifndef IRQHOP_SETTINGS_H
 #define IRQHOP_SETTINGS_H
 
@@ -9,10 +9,13 @@
 
 #define SETTINGS_TEXT_LEN	128
 
-/* --return and --max-hops, to be a child of a parser; input: the settings. */
+/*
+ * --return, --halted and --max-hops, to be a child of a parser; input: the
+ * settings.
+ */
 extern const struct argp settings_argp;
 
-/* A policy's or a return rule's name; ends the program if it is too long. */
+/* A policy's or a rule's name; ends the program if it is too long. */
 const char *settings_name(const char *what, char *arg,
 			  struct argp_state *state);
 
@@ -23,7 +26,7 @@ bool settings_any(const struct settings *settings);
 int settings_check(const struct module *module,
 		   const struct settings *settings);
 
-/* "policy home, return lazy, max-hops 100": what is to be set. */
+/* "policy home, return lazy, halted hop, max-hops 100": what is to be set. */
 void settings_text(const struct settings *settings,
 		   char text[SETTINGS_TEXT_LEN]);
 

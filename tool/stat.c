@@ -3,6 +3,33 @@
 
 #define LAST (IRQHOP_COST_BUCKETS - 1)
 
+const struct stat_counter stat_counters[] = {
+	{ IRQHOP_STAT_HOPS, "hops", false },
+	{ IRQHOP_STAT_RETURNS, "returns", false },
+	{ IRQHOP_STAT_FAILED, "failed", false },
+	{ IRQHOP_STAT_STRANDED, "stranded", false },
+	{ IRQHOP_STAT_IN_HANDLER, "in_handler", false },
+	{ IRQHOP_STAT_HELD_BACK, "held_back", false },
+	{ IRQHOP_STAT_OVER_BOUND, "over_bound", false },
+	{ IRQHOP_STAT_PREEMPTIONS, "preemptions", false },
+	{ IRQHOP_STAT_TURNS, "turns", false },
+	{ IRQHOP_STAT_IRQS_OFF_MAX, "irqs_off_max_ns", true },
+	{ IRQHOP_STAT_IRQS_OFF_SUM, "irqs_off_sum_ns", false },
+	{ IRQHOP_STAT_COST_MAX, "cost_max_ns", true },
+	{ IRQHOP_STAT_COST_SUM, "cost_sum_ns", false },
+	{ 0 }
+};
+
+const struct stat_counter *stat_counter_find(uint16_t attr)
+{
+	const struct stat_counter *counter;
+
+	for (counter = stat_counters; counter->key; counter++)
+		if (counter->attr == attr)
+			return counter;
+	return NULL;
+}
+
 uint64_t stat_moves(const struct stat_vm *stat)
 {
 	uint64_t sum = 0;
@@ -32,7 +59,7 @@ static int median_bucket(const struct stat_vm *stat)
 uint64_t stat_median(const struct stat_vm *stat)
 {
 	int bucket = median_bucket(stat);
-	uint64_t cost;
+	uint64_t max = stat->count[IRQHOP_STAT_COST_MAX], cost;
 
 	if (bucket < 0)
 		return 0;
@@ -40,7 +67,7 @@ uint64_t stat_median(const struct stat_vm *stat)
 	if (bucket == LAST)
 		return cost;
 	cost += IRQHOP_COST_BUCKET_NS / 2;
-	return stat->cost_max && stat->cost_max < cost ? stat->cost_max : cost;
+	return max && max < cost ? max : cost;
 }
 
 bool stat_median_open(const struct stat_vm *stat)
@@ -51,37 +78,31 @@ bool stat_median_open(const struct stat_vm *stat)
 /* Each counter only grows; one that fell began again. */
 static bool began_again(const struct stat_vm *now, const struct stat_vm *old)
 {
+	const struct stat_counter *counter;
 	int i;
 
 	for (i = 0; i < IRQHOP_COST_BUCKETS; i++)
 		if (now->cost_hist[i] < old->cost_hist[i])
 			return true;
-	return now->hops < old->hops || now->returns < old->returns ||
-	       now->failed < old->failed || now->stranded < old->stranded ||
-	       now->in_handler < old->in_handler ||
-	       now->held_back < old->held_back ||
-	       now->over_bound < old->over_bound ||
-	       now->preemptions < old->preemptions ||
-	       now->cost_sum < old->cost_sum || now->cost_max < old->cost_max;
+	for (counter = stat_counters; counter->key; counter++)
+		if (now->count[counter->attr] < old->count[counter->attr])
+			return true;
+	return now->time < old->time;
 }
 
 struct stat_vm stat_since(const struct stat_vm *now, const struct stat_vm *old)
 {
+	const struct stat_counter *counter;
 	struct stat_vm since = *now;
 	int i;
 
 	if (began_again(now, old))
 		return since;
-	since.hops -= old->hops;
-	since.returns -= old->returns;
-	since.failed -= old->failed;
-	since.stranded -= old->stranded;
-	since.in_handler -= old->in_handler;
-	since.held_back -= old->held_back;
-	since.over_bound -= old->over_bound;
-	since.preemptions -= old->preemptions;
-	since.cost_sum -= old->cost_sum;
+	for (counter = stat_counters; counter->key; counter++)
+		if (!counter->peak)
+			since.count[counter->attr] -= old->count[counter->attr];
 	for (i = 0; i < IRQHOP_COST_BUCKETS; i++)
 		since.cost_hist[i] -= old->cost_hist[i];
+	since.time -= old->time;
 	return since;
 }

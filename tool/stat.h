@@ -5,20 +5,39 @@
 
 #include <linux/irqhop.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+/**
+ * struct stat_counter - a counter
+ * @attr: &enum irqhop_stat_attr
+ * @key: what it is called for programs
+ * @peak: the largest value so far, which does not add up
+ */
+struct stat_counter {
+	uint16_t attr;
+	const char *key;
+	bool peak;
+};
+
+/* In the order in which they are shown; ends with one that has no key. */
+extern const struct stat_counter stat_counters[];
+
+/* NULL if @attr is not one of them. */
+const struct stat_counter *stat_counter_find(uint16_t attr);
+
+/**
+ * struct stat_vm - the counters of a VM
+ * @count: by &enum irqhop_stat_attr
+ * @known: the same way: the module has said it; an older one has not all
+ * @cost_hist: moves by their cost, as %IRQHOP_STAT_COST_HIST has them
+ * @time: ns in which all this happened, 0 if it is not known
+ */
 struct stat_vm {
-	uint64_t hops;
-	uint64_t returns;
-	uint64_t failed;
-	uint64_t stranded;
-	uint64_t in_handler;
-	uint64_t held_back;
-	uint64_t over_bound;
-	uint64_t preemptions;
-	uint64_t cost_max;
-	uint64_t cost_sum;
+	uint64_t count[__IRQHOP_STAT_MAX];
+	bool known[__IRQHOP_STAT_MAX];
 	uint64_t cost_hist[IRQHOP_COST_BUCKETS];
+	uint64_t time;
 };
 
 /* Moves in the histogram. */
@@ -26,15 +45,15 @@ uint64_t stat_moves(const struct stat_vm *stat);
 
 /*
  * The median cost of a move, in ns: the middle of the bucket that it is in,
- * or cost_max where that is less. In the open bucket the value is only a
- * lower bound: the bucket's lower edge. 0 if nothing was moved.
+ * or the dearest move's where that is less. In the open bucket the value is
+ * only a lower bound: the bucket's lower edge. 0 if nothing was moved.
  */
 uint64_t stat_median(const struct stat_vm *stat);
 bool stat_median_open(const struct stat_vm *stat);
 
 /*
- * What happened from @old to @now. The maximum stays that of @now. If the
- * VM was enabled anew in between, all of @now.
+ * What happened from @old to @now. A peak stays that of @now. If the VM was
+ * enabled anew in between, all of @now.
  */
 struct stat_vm stat_since(const struct stat_vm *now,
 			  const struct stat_vm *old);

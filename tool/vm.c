@@ -111,6 +111,17 @@ void vm_free(struct vm *vm)
 	vm->nr_vcpus = 0;
 }
 
+const char *vm_name(pid_t pid, char name[NAME_LEN])
+{
+	struct vm vm;
+
+	if (vm_read(&vm, pid) != 1)
+		return NULL;
+	memcpy(name, vm.name, NAME_LEN);
+	vm_free(&vm);
+	return name;
+}
+
 static int vm_compare(const void *a, const void *b)
 {
 	return ((const struct vm *)a)->pid - ((const struct vm *)b)->pid;

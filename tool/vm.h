@@ -46,6 +46,9 @@ struct vm_list {
 int vm_read(struct vm *vm, pid_t pid);
 void vm_free(struct vm *vm);
 
+/* The name of the VM that process @pid holds; NULL if it is not seen to. */
+const char *vm_name(pid_t pid, char name[NAME_LEN]);
+
 /* 0 or a negative errno. */
 int vm_list_read(struct vm_list *list);
 void vm_list_free(struct vm_list *list);

@@ -10,6 +10,7 @@
  * FAKE_ABI	the ABI version that it tells
  * FAKE_FAMILY	its family's version
  * FAKE_CAPS	its caps
+ * FAKE_OLD	it is of the first release: no halted rule, nothing about turns
  * FAKE_MUTE	it has no multicast group
  * FAKE_ENABLED	"PID:POLICY ...": the VMs that are enabled
  * FAKE_MOVES	a file with a number: moves so far; each VM_GET adds 100
@@ -252,6 +253,11 @@ static unsigned int number(const char *variable, unsigned int unset)
 	return text ? strtoul(text, NULL, 10) : unset;
 }
 
+static bool old(void)
+{
+	return getenv("FAKE_OLD");
+}
+
 static bool absent(void)
 {
 	return getenv("FAKE_ABSENT") || requests > number("FAKE_GONE_AT", 1000);
@@ -304,6 +310,10 @@ static void info_get(const struct nlmsghdr *req)
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, "home");
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "eager");
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
+	if (!old()) {
+		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "wake");
+		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "hop");
+	}
 	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 20000);
 	mnl_attr_put_u32(nlh, IRQHOP_A_CAPS,
 			 number("FAKE_CAPS", IRQHOP_CAP_DIRECT));
@@ -345,11 +355,18 @@ static uint64_t moves_next(void)
 	return moves;
 }
 
+static void turns_put(struct nlmsghdr *nlh, uint64_t moves)
+{
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_TURNS, moves + 8);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_IRQS_OFF_SUM,
+			 1000000 + moves * 30000);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_IRQS_OFF_MAX, 45000);
+}
+
 /* All moves but the dearest are in bucket 3; their median is 224 ns. */
-static void stat_put(struct nlmsghdr *nlh)
+static void stat_put(struct nlmsghdr *nlh, uint64_t moves)
 {
 	static uint64_t hist[IRQHOP_COST_BUCKETS];
-	uint64_t moves = moves_next();
 	struct nlattr *nest = mnl_attr_nest_start(nlh, IRQHOP_A_STAT);
 
 	hist[3] = moves - 1;
@@ -366,15 +383,18 @@ static void stat_put(struct nlmsghdr *nlh)
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_COST_MAX, 20000);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_COST_SUM, moves * 200);
 	mnl_attr_put(nlh, IRQHOP_STAT_COST_HIST, sizeof(hist), hist);
+	if (!old())
+		turns_put(nlh, moves);
 	mnl_attr_nest_end(nlh, nest);
 }
 
-/* vCPU i is in state i + 1. */
-static void vcpu_put(struct nlmsghdr *nlh, uint32_t i)
+/* vCPU i is in state i + 1. The first 100 moves take 10 s, 100 more 1 s. */
+static void vcpu_put(struct nlmsghdr *nlh, uint32_t i, uint64_t moves)
 {
 	uint64_t time[IRQHOP_NR_VCPU_STATES] = {
 		[IRQHOP_VCPU_STATE_UNKNOWN]	= 1000000000,
-		[IRQHOP_VCPU_STATE_RUNNING]	= 6000000000 - i,
+		[IRQHOP_VCPU_STATE_RUNNING]	= 5000000000 - i +
+						  moves * 10000000,
 		[IRQHOP_VCPU_STATE_PREEMPTED]	= 3000000000,
 		[IRQHOP_VCPU_STATE_IN_HANDLER]	= i,
 	};
@@ -390,15 +410,18 @@ static void vm_put(const struct nlmsghdr *req, pid_t pid, const char *policy,
 		   bool new_part)
 {
 	struct nlmsghdr *nlh = put_genl(req, new_part);
+	uint64_t moves = moves_next();
 	uint32_t i;
 
 	mnl_attr_put_u32(nlh, IRQHOP_A_VM_PID, pid);
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, policy);
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
+	if (!old())
+		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "hop");
 	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 500);
-	stat_put(nlh);
+	stat_put(nlh, moves);
 	for (i = 0; i < 4; i++)
-		vcpu_put(nlh, i);
+		vcpu_put(nlh, i, moves);
 	if (getenv("FAKE_INTR") && !interrupted) {
 		nlh->nlmsg_flags |= NLM_F_DUMP_INTR;
 		interrupted = true;
@@ -535,9 +558,10 @@ static const char *attr_number(const struct nlmsghdr *req, uint16_t type)
 static void log_request(const char *what, const struct nlmsghdr *req,
 			pid_t pid)
 {
-	log_put("%s %d %s %s %s\n", what, pid,
+	log_put("%s %d %s %s %s %s\n", what, pid,
 		attr_text(req, IRQHOP_A_POLICY) ?: "-",
 		attr_text(req, IRQHOP_A_RETURN) ?: "-",
+		attr_text(req, IRQHOP_A_HALTED) ?: "-",
 		attr_number(req, IRQHOP_A_MAX_HOPS));
 }
 
@@ -785,7 +809,7 @@ static void instance_fill(const char *dir)
 {
 	static const char * const events[] = {
 		"hop", "return", "stranded", "held_back", "in_handler",
-		"let_go",
+		"let_go", "turn",
 	};
 	char path[PATH_MAX];
 	size_t i;
@@ -799,7 +823,7 @@ static void instance_fill(const char *dir)
 		return;
 	snprintf(path, sizeof(path), "%s/events/irqhop", dir);
 	__real_mkdir(path, 0700);
-	for (i = 0; i < sizeof(events) / sizeof(*events); i++) {
+	for (i = 0; i < sizeof(events) / sizeof(*events) - old(); i++) {
 		snprintf(path, sizeof(path), "%s/events/irqhop/%s", dir,
 			 events[i]);
 		__real_mkdir(path, 0700);

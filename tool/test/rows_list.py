@@ -23,6 +23,7 @@ vcpus    4
 enabled  yes
 policy   recent
 return   lazy
+halted   hop
 max-hops 500
 
    VCPU  STATE          RUNNING   PREEMPTED  IN-HANDLER      HALTED     \
@@ -79,7 +80,11 @@ ROWS = [
         holds=lambda found: all_of(
             found, pid=(101, 102), name=("web", "db"), vcpus=(4, 2),
             enabled=(True, False), policy=("recent", None),
-            max_hops=(500, None)) and found["vms"][-1]["name"] is None),
+            halted=("hop", None), max_hops=(500, None)) and
+        found["vms"][-1]["name"] is None),
+    Row("list --json with an old module", "list --json", schema="list",
+        env={**ON, "FAKE_OLD": 1}, holds=lambda found: all_of(
+            found, policy=("recent", None), halted=(None, None))),
     Row("list --json without the module", "list --json", schema="list",
         env={"FAKE_ABSENT": 1},
         holds=lambda found: all_of(found, enabled=(None, None))),
@@ -92,7 +97,13 @@ ROWS = [
         out="^   8484      3       0  direct +57  enabled,stranded  -$"),
     Row("list VM that is not enabled", "list db", out="^      1  -$"),
     Row("list VM that is not enabled: settings", "list db",
-        out="^enabled  no\npolicy   -\nreturn   -\nmax-hops -$"),
+        out="^enabled  no\npolicy   -\nreturn   -\nhalted   -\nmax-hops -$"),
+    Row("list VM with an old module: settings", "list web",
+        out="^policy   recent\nreturn   lazy\nhalted   -\nmax-hops 500$",
+        env={**ON, "FAKE_OLD": 1}),
+    Row("list VM --json with an old module", "list --json web",
+        schema="list-vm", env={**ON, "FAKE_OLD": 1},
+        holds=lambda found: found["halted"] is None),
     Row("list VM: the last message's error", "list db", 1, None,
         r"^irqhop: cannot list the interrupts of VM 102 \(db\): gone bad$",
         env={"FAKE_FAIL": "5:5:gone bad"}),
@@ -107,12 +118,13 @@ ROWS = [
             found["interrupts"][1]["engine_target"] == 3 and
             found["interrupts"][2]["device"] is None and
             [i["stranded"] for i in found["interrupts"]].count(True) == 1 and
+            found["halted"] == "hop" and
             found["vcpus"][1]["state"] == "preempted" and
             found["vcpus"][1]["time_ns"]["running"] == 5999999999),
     Row("list VM --json of one that is not enabled", "list --json db",
         schema="list-vm", holds=lambda found: not found["enabled"] and
-        found["vcpus"] == [{"id": i, "state": None, "time_ns": None}
-                           for i in range(2)]),
+        found["halted"] is None and found["vcpus"] == [
+            {"id": i, "state": None, "time_ns": None} for i in range(2)]),
     Row("a pid goes before a name", "list 101", out="^name     web$"),
     Row("a name that is a number", "list 1010", 4, None, "no VM '1010'"),
     Row("comm where there is no -name", "list comm105", out="^pid      105$"),

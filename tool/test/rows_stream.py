@@ -19,6 +19,15 @@ reason=bound
             qemu-5     [001] .....   127.000005: let_go: vm=101 reason=16 \
 moves failed in a row
 """
+TURN = """\
+          <idle>-0     [003] d.h1.   128.000006: turn: vm=101 moves=3 \
+lag=5120 time=2410
+"""
+TURN_TEXT = """\
+   128.000006  [003]  VM 101      turn        3 moves, 2410 ns, 5120 ns after \
+the context switch
+"""
+TURN_ON = "/events/irqhop/turn/enable: 1"
 BAD = " x-1 [000] d.h1. 1.000000: hop: vm=x intid=1\n" + PIPE
 RAW = "".join(line + "\n" for line in PIPE.splitlines() if "LOST" not in line)
 LOST = "^irqhop: 17 events of pCPU 2 were lost$"
@@ -41,8 +50,8 @@ ONE_VM = ALL_ON + [f"/events/irqhop/{name}/filter: vm == 101"
                    for name in EVENTS]
 
 
-def trace_rows(pipe, bad):
-    """Rows; pipe and bad are files with what the kernel writes."""
+def trace_rows(pipe, bad, turn):
+    """Rows; the arguments are files with what the kernel writes."""
     env = {"FAKE_TRACE": pipe}
     return [
         # The first one also removes what a dead process has left behind.
@@ -62,13 +71,32 @@ def trace_rows(pipe, bad):
             found[3] == {"event": "lost", "cpu": 2, "events": 17}),
         Row("trace --count", "trace -n 2", env=env,
             exact="".join(TEXT.splitlines(True)[:2])),
-        Row("trace --duration", "trace --duration 0.05", exact=TEXT, err=LOST,
+        Row("trace --duration", "trace --duration 1", exact=TEXT, err=LOST,
             env=env),
         Row("trace VM", "trace web -d 0.05",
             log=ONE_VM[1:], env=ON, exact=""),
         Row("trace --event", "trace -e hop -e let_go -d 0.01", exact="",
             log=SET_UP[1:] + ["/events/irqhop/hop/enable: 1",
                               "/events/irqhop/let_go/enable: 1"]),
+        # It is not among those of ALL_ON: it is to be asked for.
+        Row("trace --event turn", "trace --event turn -n 1",
+            exact=TURN_TEXT, env={"FAKE_TRACE": turn},
+            log=SET_UP[1:] + [TURN_ON]),
+        Row("trace --event turn beside another", "trace -e turn -e hop web "
+            "-d 0.01", exact="", env=ON, log=SET_UP[1:] + [
+                TURN_ON, "/events/irqhop/turn/filter: vm == 101",
+                "/events/irqhop/hop/enable: 1",
+                "/events/irqhop/hop/filter: vm == 101"]),
+        Row("trace --event turn --json", "trace -e turn --json -n 1",
+            env={"FAKE_TRACE": turn}, schema="trace", lines=True,
+            holds=lambda found: found == [{
+                "event": "turn", "time_us": 128000006, "cpu": 3, "pid": 101,
+                "moves": 3, "lag_ns": 5120, "time_ns": 2410}]),
+        Row("trace --event turn of an old module", "trace -e turn", 1, None,
+            "^irqhop: cannot switch on trace event turn: ",
+            env={"FAKE_OLD": 1}),
+        Row("trace of an old module", "trace -n 6", exact=TEXT, err=LOST,
+            env={**env, "FAKE_OLD": 1}),
         Row("trace: what is not understood", "trace -n 1",
             out="^ +123.456789 ", err="not understood: .* hop: vm=x",
             env={"FAKE_TRACE": bad}),

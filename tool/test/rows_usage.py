@@ -18,11 +18,15 @@ MISTAKES = (
     ("verify --all 1", "either"),
     ("disable --policy recent 1", "unrecognized option"),
     ("disable --return eager 1", "unrecognized option"),
+    ("disable --halted wake 1", "unrecognized option"),
     ("enable --policy 0123456789abcdef 1", "no policy '0123456789abcdef'"),
     ("enable --return 0123456789abcdef 1", "no return rule"),
+    ("enable --halted 0123456789abcdef 1", "no halted rule"),
+    ("enable --halted= 1", "no halted rule ''"),
     ("policy 1 0123456789abcdef", "no policy"),
     ("policy 1 recent 2", "Too many arguments"),
     ("policy --return eager", "name a VM"),
+    ("policy --halted wake", "name a VM"),
     ("policy --max-hops 1", "name a VM"),
     ("list 1 2", "Too many arguments"),
     ("stat 1 2", "Too many arguments"),
@@ -33,7 +37,7 @@ MISTAKES = (
     ("trace --raw --json", "either --raw or --json"),
     ("trace --event jump",
      "no event 'jump'; there are: hop return stranded held_back in_handler "
-     "let_go"),
+     "let_go turn"),
 )
 NO_SECONDS = ("0", "-1", "x", "1x", "nan", "inf", "86401", "")
 NO_COUNT = ("0", "-1", "x", "99999999999999999999", "")

@@ -98,10 +98,12 @@ def run_moves(tap, directory):
     moves.write_text("400")
     done = tap.command("stat web --interval 0.01 --count 3", env)
     tap.result("stat --interval gives what is new",
-               [] if columns(done.stdout, 0, 1, 2, 8) == [
-                   ["PID", "HOPS", "RETURNS", "PREEMPTIONS"],
-                   ["101", "500", "2", "1099511627776"],
-                   ["101", "100", "0", "0"], ["101", "100", "0", "0"]]
+               [] if columns(done.stdout, 0, 1, 2, 8, 11, 12, 13) == [
+                   ["PID", "HOPS", "RETURNS", "PREEMPTIONS", "TURNS",
+                    "OFF-MAX-NS", "IRQS-OFF"],
+                   ["101", "500", "2", "1099511627776", "508", "45000",
+                    "0.114%"]] + [
+                   ["101", "100", "0", "0", "100", "45000", "0.300%"]] * 2
                else ["it does not"], done.stdout)
     moves.write_text("400")
     done = tap.command("stat web -r -i 0.01 -n 2", env)
@@ -188,6 +190,7 @@ def run_fake(tap, directory):
     root = tap.root
     world.make(root)
     files = {"pipe": rows_stream.PIPE, "bad": rows_stream.BAD,
+             "turn": rows_stream.TURN,
              "notices": rows_stream.NOTICES,
              "unloaded": rows_stream.UNLOADED, "wrong": "bad\n",
              "hop": rows_stream.RAW.splitlines(True)[0],
@@ -200,7 +203,8 @@ def run_fake(tap, directory):
                  rows_change.POLICY, rows_show.STAT, rows_show.CHECK,
                  rows_show.VERIFY):
         tap.rows(rows)
-    tap.rows(rows_stream.trace_rows(files["pipe"], files["bad"]))
+    tap.rows(rows_stream.trace_rows(files["pipe"], files["bad"],
+                                    files["turn"]))
     tap.result("no trace instance is left", world.instances(root))
     tap.rows(rows_stream.monitor_rows(files["notices"], files["unloaded"],
                                       files["wrong"]))

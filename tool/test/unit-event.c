@@ -40,6 +40,8 @@ static void test_kinds(void **state)
 	is(HEAD "let_go: vm=77 reason=moves failed: cost=9 from=1", "let_go",
 	   "moves failed: cost=9 from=1");
 	is(HEAD "let_go: vm=77 reason=", "let_go", "");
+	is(HEAD "turn: vm=77 moves=0 lag=18446744073709551615 time=0", "turn",
+	   "0 moves, 0 ns, 18446744073709551615 ns after the context switch");
 }
 
 static void test_head(void **state)
@@ -76,6 +78,8 @@ static void test_not(void **state)
 		HEAD "held_back: vm=77 intid=-1 reason=turn",
 		HEAD "in_handler: vcpu=1 vm=77",
 		HEAD "hop: vm=77 intid=8193 from=0 to=2 reason=x",
+		HEAD "turn: vm=77 moves=1 lag=-1 time=1",
+		HEAD "turn: vm=77 moves=1 time=1 lag=1",
 		"  task-1  [003] d.h1.  12: in_handler: vm=77 vcpu=1",
 	};
 	struct event event;
