@@ -60,7 +60,8 @@ struct irqhop_vm;
  * @since: when it was scheduled in last; written before @word
  * @seen: the word that the engine was told about, under @vm's lock
  * @mark: what irqhop_arch_vcpu_mark() said last, under @vm's lock
- * @arch: the architecture's, under @vm's lock
+ * @epoch: irqhop_arch_vm_epoch() of the kernel that it belongs to, under @vm's
+ *	lock; 0: not known
  * @accounted: until when @time goes, sched_clock(), under @vm's lock
  * @time: ns in each state, by &enum irqhop_vcpu_state_uapi, under @vm's lock
  */
@@ -73,7 +74,7 @@ struct irqhop_vcpu {
 	u64 since;
 	u64 seen;
 	u32 mark;
-	struct irqhop_arch_vcpu arch;
+	u64 epoch;
 	u64 accounted;
 	u64 time[IRQHOP_NR_VCPU_STATES];
 } ____cacheline_aligned_in_smp;
@@ -216,7 +217,10 @@ void irqhop_watch_poke(int cpu);
 
 /* turn.c */
 bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
-void irqhop_turn_time(struct irqhop_vm *vm, u64 off, u64 begun);
+unsigned long irqhop_turn_lock(struct irqhop_vm *vm, u64 *begun);
+void irqhop_turn_unlock(struct irqhop_vm *vm, unsigned long flags, u64 begun);
+void irqhop_turn_home_seen(struct irqhop_vm *vm,
+			   const struct irqhop_arch_irq *info, u64 epoch);
 bool irqhop_turn_run(struct irqhop_vm *vm, bool later);
 int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
 		     u16 to);

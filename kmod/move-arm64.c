@@ -246,6 +246,33 @@ u64 irqhop_arch_vm_mark(const struct irqhop_arch_vm *arch)
 }
 
 /**
+ * irqhop_arch_vm_epoch - a value that changes when another kernel takes over
+ * @arch: the VM
+ *
+ * A crash kernel (kdump) keeps the LPI tables of the one before, and its other
+ * CPUs' LPIs enabled, but it always gives the ITSs collection tables of its
+ * own. Only their addresses count: Linux tries attributes one after the other.
+ *
+ * Context: any.
+ *
+ * Return: the value, 0 if there is no table.
+ */
+u64 irqhop_arch_vm_epoch(const struct irqhop_arch_vm *arch)
+{
+	u64 epoch = 0;
+	unsigned int i;
+
+	for (i = 0; i < arch->nr_its; i++) {
+		u64 baser = READ_ONCE(arch->its[i]->baser_coll_table);
+
+		if (baser & GITS_BASER_VALID)
+			epoch = epoch * 0x100001 +
+				(baser & (GITS_BASER_VALID | GENMASK_ULL(47, 12)));
+	}
+	return epoch;
+}
+
+/**
  * irqhop_arch_vcpu_mark - a value that changes when a vCPU gets direct LPIs
  * @vcpu: of an enabled VM
  *
@@ -263,37 +290,16 @@ u32 irqhop_arch_vcpu_mark(struct kvm_vcpu *vcpu)
 /**
  * irqhop_arch_vcpu_enabled - may this vCPU be given LPIs
  * @vcpu: of an enabled VM
- * @arch: what is remembered of it; all zero at first
  *
- * One that has not been started again since another kernel took over in the
- * guest (kdump) still has its LPIs enabled, and will never handle any. A kernel
- * that starts has an LPI configuration table of its own, one for all vCPUs, and
- * tells each of its vCPUs of it while the LPIs of that one are disabled, since
- * KVM ignores GICR_PROPBASER otherwise. So whoever was enabled under another
- * table, and neither off nor with LPIs disabled nor given another pending table
- * since, belongs to the kernel before.
+ * Context: any.
  *
- * Context: the VM's lock held.
- *
- * Return: true if it is on, and the guest that runs now has enabled LPIs there.
+ * Return: true if it is on and LPIs are enabled there.
  */
-bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu,
-			      struct irqhop_arch_vcpu *arch)
+bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu)
 {
-	struct vgic_cpu *vgic_cpu = &vcpu->arch.vgic_cpu;
-	u64 propbaser = READ_ONCE(vcpu->kvm->arch.vgic.propbaser);
-	u64 pendbaser = READ_ONCE(vgic_cpu->pendbaser);
-
-	if (!(atomic_read(&vgic_cpu->ctlr) & GICR_CTLR_ENABLE_LPIS) ||
-	    READ_ONCE(vcpu->arch.mp_state.mp_state) == KVM_MP_STATE_STOPPED) {
-		arch->propbaser = 0;
-		return false;
-	}
-	if (!arch->propbaser || arch->pendbaser != pendbaser) {
-		arch->propbaser = propbaser;
-		arch->pendbaser = pendbaser;
-	}
-	return arch->propbaser == propbaser;
+	return (atomic_read(&vcpu->arch.vgic_cpu.ctlr) &
+		GICR_CTLR_ENABLE_LPIS) &&
+	       READ_ONCE(vcpu->arch.mp_state.mp_state) != KVM_MP_STATE_STOPPED;
 }
 
 /**

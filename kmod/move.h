@@ -30,17 +30,6 @@ struct irqhop_arch_irq {
 	bool pending;
 };
 
-/**
- * struct irqhop_arch_vcpu - what of a vCPU of an enabled VM is remembered
- * @propbaser: the VM's LPI configuration table when this vCPU's LPIs were
- *	enabled; 0: they are not
- * @pendbaser: this vCPU's LPI pending table then
- */
-struct irqhop_arch_vcpu {
-	u64 propbaser;
-	u64 pendbaser;
-};
-
 #define IRQHOP_ARCH_MAX_ITS	4
 
 /**
@@ -60,13 +49,13 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack);
 bool irqhop_arch_vm_has_irqs(struct kvm *kvm);
 void irqhop_arch_vm_init(struct irqhop_arch_vm *arch, struct kvm *kvm);
 u64 irqhop_arch_vm_mark(const struct irqhop_arch_vm *arch);
+u64 irqhop_arch_vm_epoch(const struct irqhop_arch_vm *arch);
 
 enum irqhop_vcpu_state irqhop_arch_vcpu_classify(struct kvm_vcpu *vcpu,
 						 bool preempted, bool loaded,
 						 bool *in_handler);
 u32 irqhop_arch_vcpu_mark(struct kvm_vcpu *vcpu);
-bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu,
-			      struct irqhop_arch_vcpu *arch);
+bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_loaded(struct kvm_vcpu *vcpu, int *cpu);
 
 int irqhop_arch_irq_look(struct kvm *kvm, u32 intid,

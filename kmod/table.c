@@ -154,13 +154,16 @@ static void table_scan_end(struct irqhop_vm *vm)
 void irqhop_table_scan_some(struct irqhop_vm *vm, unsigned int looks)
 {
 	struct irqhop_arch_irq info;
+	u64 epoch;
 
 	lockdep_assert_held(&vm->lock);
 	for (; looks && !vm->closing; looks--) {
+		epoch = irqhop_arch_vm_epoch(&vm->arch);
 		if (irqhop_arch_irq_next(vm->kvm, vm->scan_next, &info)) {
 			vm->scanning = false;
 			break;
 		}
+		irqhop_turn_home_seen(vm, &info, epoch);
 		if (info.home != IRQHOP_NONE &&
 		    irqhop_fault(IRQHOP_FAULT_DRIFT))
 			info.home = (info.home + 1) % vm->nr_vcpus;
@@ -202,6 +205,7 @@ static int table_size_set(struct irqhop_vm *vm, u16 max_irqs)
 	void *mem, *old_mem;
 	struct irqhop_irq *irq, *old_irq;
 	unsigned long flags;
+	u64 begun;
 
 	mem = kvzalloc(size, GFP_KERNEL);
 	irq = kvcalloc(max_irqs, sizeof(*irq), GFP_KERNEL);
@@ -212,7 +216,7 @@ static int table_size_set(struct irqhop_vm *vm, u16 max_irqs)
 		kvfree(irq);
 		return -ENOMEM;
 	}
-	raw_spin_lock_irqsave(&vm->lock, flags);
+	flags = irqhop_turn_lock(vm, &begun);
 	if (vm->engine_mem) {
 		irqhop_engine_copy(&engine, &vm->engine);
 		memcpy(irq, vm->irq, vm->engine.max_irqs * sizeof(*irq));
@@ -224,7 +228,7 @@ static int table_size_set(struct irqhop_vm *vm, u16 max_irqs)
 	vm->irq = irq;
 	vm->want_room = false;
 	vm->room_asked = false;
-	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	irqhop_turn_unlock(vm, flags, begun);
 	kvfree(old_mem);
 	kvfree(old_irq);
 	return 0;

@@ -55,6 +55,46 @@ void irqhop_turn_vcpu_account(struct irqhop_vcpu *v, u64 now)
 	v->accounted = now;
 }
 
+/*
+ * Can it take interrupts? One that another kernel of the guest's has left behind
+ * (kdump) is on and has its LPIs enabled, but it will never handle any. It is
+ * known by not having been off, or without LPIs, since that kernel.
+ */
+static bool turn_vcpu_enabled(struct irqhop_vm *vm, struct irqhop_vcpu *v)
+{
+	u64 epoch;
+
+	if (!irqhop_arch_vcpu_enabled(v->kvm_vcpu)) {
+		v->epoch = 0;
+		return false;
+	}
+	/* Not an epoch from before it was enabled. */
+	smp_rmb();
+	epoch = irqhop_arch_vm_epoch(&vm->arch);
+	if (!v->epoch)
+		v->epoch = epoch;
+	return v->epoch == epoch || irqhop_mutant(OTHER_OS);
+}
+
+/**
+ * irqhop_turn_home_seen - a direct interrupt was found, so its home takes part
+ * @vm: the VM
+ * @info: the interrupt
+ * @epoch: irqhop_arch_vm_epoch() of before it was looked at
+ *
+ * The vCPU that crashed, and goes on in the new kernel, never was off. But that
+ * kernel has its interrupts sent there.
+ *
+ * Context: @vm's lock held.
+ */
+void irqhop_turn_home_seen(struct irqhop_vm *vm,
+			   const struct irqhop_arch_irq *info, u64 epoch)
+{
+	lockdep_assert_held(&vm->lock);
+	if (info->direct && info->home != IRQHOP_NONE)
+		vm->vcpu[info->home].epoch = epoch;
+}
+
 /**
  * irqhop_turn_vcpu_sync - tell the engine where a vCPU is, unless it knows
  * @vm: the VM
@@ -73,8 +113,7 @@ void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 		vm->stale = true;
 	}
 	irqhop_engine_vcpu_enable(&vm->engine, v->idx,
-				  irqhop_arch_vcpu_enabled(v->kvm_vcpu,
-							   &v->arch));
+				  turn_vcpu_enabled(vm, v));
 	if (word == v->seen)
 		return;
 	irqhop_turn_vcpu_account(v, sched_clock());
@@ -327,6 +366,7 @@ static bool turn_entered(struct irqhop_vm *vm, u16 idx)
 static bool turn_irq(struct irqhop_vm *vm, u16 i)
 {
 	struct irqhop_engine *e = &vm->engine;
+	u64 epoch = irqhop_arch_vm_epoch(&vm->arch);
 	struct irqhop_decision d;
 	struct irqhop_arch_irq info;
 
@@ -336,6 +376,7 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 		irqhop_table_forget(vm, i);
 		return false;
 	}
+	irqhop_turn_home_seen(vm, &info, epoch);
 	if (irqhop_fault(IRQHOP_FAULT_DRIFT))
 		info.home = (info.home + 1) % vm->nr_vcpus;
 	irqhop_engine_irq_seen(e, i, info.home, info.target);
@@ -422,23 +463,55 @@ bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
 	return false;
 }
 
-/**
- * irqhop_turn_time - count the time that interrupts were off for a VM
- * @vm: the VM
- * @off: since when they are, sched_clock()
- * @begun: since when this turn lasts; an interrupt may have had one before
- *
- * Context: @vm's lock held; it is about to be let go of.
+/*
+ * Count a turn that is over: interrupts are off since @off, and it lasts since
+ * @begun. Context: @vm's lock held.
  */
-void irqhop_turn_time(struct irqhop_vm *vm, u64 off, u64 begun)
+static void turn_time(struct irqhop_vm *vm, u64 off, u64 begun)
 {
 	struct irqhop_stats *s = &vm->stats;
 	u64 now = sched_clock();
 
-	lockdep_assert_held(&vm->lock);
 	s->turns++;
+	/* It may go back by 1 ns when it is updated. */
+	if (now <= off)
+		return;
 	s->irqs_off_sum += now - begun;
 	s->irqs_off_max = max(s->irqs_off_max, now - off);
+}
+
+/**
+ * irqhop_turn_lock - begin a turn in process context
+ * @vm: the VM
+ * @begun: gets when interrupts were switched off
+ *
+ * Context: process. Takes @vm's lock.
+ *
+ * Return: flags for irqhop_turn_unlock().
+ */
+unsigned long irqhop_turn_lock(struct irqhop_vm *vm, u64 *begun)
+	__acquires(&vm->lock)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	*begun = sched_clock();
+	raw_spin_lock(&vm->lock);
+	return flags;
+}
+
+/**
+ * irqhop_turn_unlock - end it, and count it
+ * @vm: the VM
+ * @flags: as returned
+ * @begun: as given
+ */
+void irqhop_turn_unlock(struct irqhop_vm *vm, unsigned long flags, u64 begun)
+	__releases(&vm->lock)
+{
+	turn_time(vm, begun, begun);
+	raw_spin_unlock(&vm->lock);
+	local_irq_restore(flags);
 }
 
 /**
@@ -466,7 +539,7 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 			irqhop_turn_vcpu_sync(vm, ev->vcpu);
 		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
 	}
-	irqhop_turn_time(vm, off, begun);
+	turn_time(vm, off, begun);
 	trace_turn(vm->pid, vm->stats.hops + vm->stats.returns - moves,
 		   begun - ev->at, begun);
 	raw_spin_unlock(&vm->lock);

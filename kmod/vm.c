@@ -67,11 +67,9 @@ static void vm_run_all(struct irqhop_vm *vm)
 	u64 begun;
 
 	do {
-		raw_spin_lock_irqsave(&vm->lock, flags);
-		begun = sched_clock();
+		flags = irqhop_turn_lock(vm, &begun);
 		more = !vm->closing && irqhop_turn_run(vm, true);
-		irqhop_turn_time(vm, begun, begun);
-		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		irqhop_turn_unlock(vm, flags, begun);
 		cond_resched();
 	} while (more && --turns);
 }
@@ -88,14 +86,12 @@ static void vm_scan_all(struct irqhop_vm *vm)
 	gen = irqhop_table_scan_begin(vm, true);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 	do {
-		raw_spin_lock_irqsave(&vm->lock, flags);
-		begun = sched_clock();
+		flags = irqhop_turn_lock(vm, &begun);
 		/* An event may finish this scan, and begin another. */
 		more = vm->scanning && vm->scan_gen == gen && !vm->closing;
 		if (more)
 			irqhop_table_scan_some(vm, IRQHOP_LOOKS);
-		irqhop_turn_time(vm, begun, begun);
-		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		irqhop_turn_unlock(vm, flags, begun);
 		cond_resched();
 	} while (more);
 	vm_run_all(vm);
@@ -106,6 +102,7 @@ static bool vm_irq_home(struct irqhop_vm *vm, struct irqhop_arch_irq *info)
 {
 	unsigned int tries;
 	unsigned long flags;
+	u64 begun;
 
 	for (tries = 0; tries < VM_TRIES; tries++) {
 		if (!info->direct || info->home == IRQHOP_NONE ||
@@ -114,9 +111,9 @@ static bool vm_irq_home(struct irqhop_vm *vm, struct irqhop_arch_irq *info)
 		/* Each try may cost a second with interrupts off. */
 		if (vm->slow >= VM_SLOW)
 			return false;
-		raw_spin_lock_irqsave(&vm->lock, flags);
+		flags = irqhop_turn_lock(vm, &begun);
 		irqhop_turn_move(vm, info, info->home);
-		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		irqhop_turn_unlock(vm, flags, begun);
 		if (irqhop_arch_irq_look(vm->kvm, info->intid, info))
 			return true;
 	}
@@ -152,8 +149,9 @@ static void vm_options_set(struct irqhop_vm *vm,
 {
 	struct irqhop_engine *e = &vm->engine;
 	unsigned long flags;
+	u64 begun;
 
-	raw_spin_lock_irqsave(&vm->lock, flags);
+	flags = irqhop_turn_lock(vm, &begun);
 	if (options->policy)
 		irqhop_engine_policy_set(e, options->policy);
 	if (options->has_rule)
@@ -162,7 +160,7 @@ static void vm_options_set(struct irqhop_vm *vm,
 		irqhop_engine_halted_set(e, options->halted);
 	if (options->has_max_hops)
 		irqhop_engine_bound_set(e, options->max_hops, sched_clock());
-	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	irqhop_turn_unlock(vm, flags, begun);
 }
 
 /*

@@ -254,9 +254,14 @@ static void watch_work(struct irq_work *work)
 	while ((int)(end - pc->tail) > 0) {
 		struct irqhop_event ev = pc->ring[pc->tail++ % WATCH_RING];
 
-		if (irqhop_turn_event(&ev, off)) {
+		if (!irqhop_turn_event(&ev, off))
+			continue;
+		if (cpu_online(smp_processor_id())) {
 			ev.kind = IRQHOP_EV_MORE;
 			watch_put(pc, &ev);
+		} else {
+			/* It dies: what it queued now, nobody would run. */
+			irqhop_vm_work_soon(0);
 		}
 	}
 }
