@@ -476,6 +476,7 @@ bool irqhop_engine_init(struct irqhop_engine *e, void *mem, size_t size,
 	e->credit = 0;
 	e->credit_max = 0;
 	e->clock = 0;
+	e->doubt = true;
 
 	for (i = 0; i < IRQHOP_NR_VS; i++)
 		e->nr_in[i] = 0;
@@ -686,7 +687,7 @@ void irqhop_engine_vcpu_set(struct irqhop_engine *e, u16 v,
 		 * Those at home here count as well: if the guest has just said
 		 * "home" again, the hardware points here, not where we think.
 		 */
-		if (!irqhop_mutant(HOME_MARK))
+		if (e->doubt && !irqhop_mutant(HOME_MARK))
 			mark_list(e, irqhop_head(1 + v), IRQHOP_L_HOME);
 	}
 	/* It keeps what it has, unless all is to go home anyway. */
@@ -803,6 +804,21 @@ bool irqhop_engine_irq_seen(struct irqhop_engine *e, u16 i, u16 home,
 		return false;
 	news(e, i, home, target);
 	return true;
+}
+
+/**
+ * irqhop_engine_doubt_set - may an interrupt point elsewhere than we were told
+ * @e: the engine
+ * @doubt: the guest has moved some, perhaps, and not all were looked at since.
+ *	True until somebody says otherwise.
+ *
+ * With doubt, a home that goes out has all looked at that are at home there,
+ * wherever they point. There are so many looks that nobody should have it for
+ * long.
+ */
+void irqhop_engine_doubt_set(struct irqhop_engine *e, bool doubt)
+{
+	e->doubt = doubt;
 }
 
 /**

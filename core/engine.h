@@ -159,6 +159,7 @@ struct irqhop_engine {
 	u32 nr_stranded;
 	u32 nr_held;
 	u32 nr_in[IRQHOP_NR_VS];	/* vCPUs by state */
+	bool doubt;			/* see irqhop_engine_doubt_set() */
 
 	/* The bound. A hop costs hop_ns of credit, which time gives back. */
 	u32 bound;			/* hops per second, 0: no bound */
@@ -237,6 +238,7 @@ void irqhop_engine_irq_del(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_irq_seen(struct irqhop_engine *e, u16 i, u16 home,
 			    u16 target);
 void irqhop_engine_irq_mark(struct irqhop_engine *e, u16 irq);
+void irqhop_engine_doubt_set(struct irqhop_engine *e, bool doubt);
 void irqhop_engine_stranded_mark(struct irqhop_engine *e);
 
 u16 irqhop_engine_todo_pop(struct irqhop_engine *e);

@@ -118,6 +118,9 @@ void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 		return;
 	irqhop_turn_vcpu_account(v, sched_clock());
 	v->seen = word;
+	/* Once a command is through, the scan that it brings about finds out. */
+	irqhop_engine_doubt_set(&vm->engine, vm->scanning || vm->stale ||
+				irqhop_arch_vm_mark(&vm->arch) != vm->mark);
 	irqhop_engine_vcpu_set(&vm->engine, v->idx, word & IRQHOP_WORD_STATE,
 			       word & IRQHOP_WORD_HANDLER,
 			       READ_ONCE(v->since));

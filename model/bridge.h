@@ -47,7 +47,7 @@ static bool bridge_init(int nr_vcpus, int nr_irqs, const char *policy,
 
 /* irqhop_turn_vcpu_sync() */
 static void bridge_sync(int v, int state, int hand, int seq, int since,
-			int enabled)
+			int enabled, int doubt)
 {
 	u16 word = (u16)(seq << 5 | hand << 4 | state);
 
@@ -55,6 +55,7 @@ static void bridge_sync(int v, int state, int hand, int seq, int since,
 	if (word == bridge.seen[v])
 		return;
 	bridge.seen[v] = word;
+	irqhop_engine_doubt_set(&bridge.e, doubt);
 	irqhop_engine_vcpu_set(&bridge.e, (u16)v,
 			       (enum irqhop_vcpu_state)state, hand,
 			       (u64)since);

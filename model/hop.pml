@@ -206,7 +206,7 @@ inline sync(v)
 	c_code {
 		bridge_sync(now.t_v, now.state[now.t_v], now.hand[now.t_v],
 			    now.seq[now.t_v], now.since[now.t_v],
-			    LPIS(now.t_v));
+			    LPIS(now.t_v), now.mark != now.commands);
 	};
 	t_v = 0
 }

@@ -332,6 +332,27 @@ static void test_home_goes_and_was_target(void **state)
 	expect(i, IRQHOP_HOP, 1);
 }
 
+/* Nobody has moved it: no look. */
+static void test_home_goes_without_doubt(void **state)
+{
+	u16 i, j;
+
+	(void)state;
+	vcpus_start("recent", 4, "RR");
+	i = irq_add(0, 1);
+	j = irq_add(1, 0);
+	settle();
+	irqhop_engine_doubt_set(&e, false);
+	vcpu_become(0, 'P');
+	assert_int_equal(irqhop_engine_todo_pop(&e), j);
+	assert_int_equal(irqhop_engine_todo_pop(&e), IRQHOP_NONE);
+	irqhop_engine_moved(&e, j, 1);
+	irqhop_engine_doubt_set(&e, true);
+	vcpu_become(0, 'R');
+	vcpu_become(0, 'P');
+	assert_int_equal(irqhop_engine_todo_pop(&e), i);
+}
+
 static void test_copy(void **state)
 {
 	static u64 room[8 * 1024];
@@ -401,6 +422,7 @@ int event_tests(void)
 		cmocka_unit_test(test_home_drains),
 		cmocka_unit_test(test_guest_moves_home),
 		cmocka_unit_test(test_home_goes_and_was_target),
+		cmocka_unit_test(test_home_goes_without_doubt),
 		cmocka_unit_test(test_copy),
 	};
 
