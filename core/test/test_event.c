@@ -63,7 +63,8 @@ static void test_who_gets_a_look(void **state)
 		{ "home goes", "recent", NULL, "RRR", 0, 'P', "01" },
 		{ "in a handler", "recent", NULL, "RRR", 0, 'p', "" },
 		{ "leaving", "recent", NULL, "RRR", 0, 'L', "" },
-		{ "halts", "recent", NULL, "RRR", 0, 'H', "" },
+		{ "halts, wake", "recent", "wake", "RRR", 0, 'H', "" },
+		{ "halts, hop", "recent", "hop", "RRR", 0, 'H', "01" },
 		{ "halts, policy home", "home", NULL, "RRR", 1, 'H', "13" },
 		{ "through, and out", "recent", NULL, "pRR", 0, 'P', "01" },
 		{ "comes in", "recent", "lazy", "HRR", 0, 'R', "" },
@@ -218,7 +219,10 @@ static void test_stranded_wakes_its_home(void **state)
 	vcpu_become(0, 'H');
 	assert_int_equal(settle(), 1);
 	assert_int_equal(e.irq[i].target, 0);
-	assert_int_equal(e.nr_stranded, 0);
+	assert_false(irqhop_engine_irq_stranded(&e, i));
+	vcpu_become(1, 'R');
+	assert_int_equal(settle(), 1);
+	assert_int_equal(e.irq[i].target, 1);
 }
 
 static void test_stranded_is_deleted(void **state)
