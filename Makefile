@@ -18,9 +18,12 @@ help:
 	@echo "  make demo         see the problem and the cure, in an emulated host"
 	@echo "  make test         unit tests, and the tests in the emulated host"
 	@echo "  make test-mutants that each mechanism has a test that misses it"
+	@echo "  make test-storm   a million interrupts while guest and host change much"
 	@echo "  make check        static checks of the sources and of the module"
 	@echo "  make model        search models of the races to the end (docs/races.md)"
 	@echo "  make lab          a shell in the emulated host, with a guest running"
+	@echo "  make choices      which rules are better, and for which guests"
+	@echo "  make costs        what a preemption costs the host, in instructions"
 	@echo "  make outlier      the slowest reads with irqhop on, event by event"
 	@echo "  make module       build/kmod/irqhop.ko, for the emulated host's kernel"
 	@echo "  make tool         build/tool/irqhop, for this machine"
@@ -83,6 +86,16 @@ demo: images
 outlier: images
 	@$(PYTHON) bench/outlier.py --build $(build) $(OUTLIER_FLAGS)
 
+# Measurements that defaults go by: docs/results.md. CHOICES_FLAGS, COSTS_FLAGS:
+# see bench/choices.py and bench/costs.py --help.
+choices: images
+	@$(PYTHON) bench/choices.py --build $(build) --out $(build)/choices \
+		$(CHOICES_FLAGS)
+
+costs: images
+	@$(PYTHON) bench/costs.py --build $(build) --out $(build)/costs \
+		$(COSTS_FLAGS)
+
 # Programs of the host's that only tests use, on a disk of their own.
 tracers: images
 	@lab/fetch $(build) tracers
@@ -105,6 +118,10 @@ test: deps-lint images tracers check-tools tool
 test-mutants: images tracers
 	@$(PYTHON) test/mutants.py --build $(build) $(MUTANTS)
 
+# docs/lab.md. STORM_FLAGS: see lab/test/storm.py --help.
+test-storm: images
+	@$(PYTHON) lab/test/storm.py --build $(build) $(STORM_FLAGS)
+
 # docs/races.md. RUNS="hop its": only these of model/runs.conf.
 model: deps
 	@nice $(PYTHON) model/run.py --build $(build) $(RUNS)
@@ -113,7 +130,7 @@ lab: images
 	@$(PYTHON) lab/interactive.py --build $(build)
 
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,test,mutants,check,model}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,choices,costs,test,storm,mutants,check,model}
 
 distclean:
 	rm -rf $(build)
@@ -122,5 +139,5 @@ distclean:
 .NOTPARALLEL:
 
 .PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
-	tracers demo outlier check-tools check model test test-mutants lab clean \
-	distclean
+	tracers demo choices costs outlier check-tools check model test test-mutants test-storm \
+	lab clean distclean

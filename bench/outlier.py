@@ -12,7 +12,8 @@ import os
 import re
 import sys
 
-import demo
+import cells
+from cells import load
 from machine import LabError, Machine, progress
 
 GUEST_EVENTS = ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq",
@@ -45,8 +46,8 @@ echo 1 >tracing_on
 cd /tmp
 /usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 \
     --ioengine=psync --number_ios={count} --thread --norandommap \
-    --rate_iops={demo.READS_PER_S} --rate_process=poisson \
-    --cpus_allowed={demo.READER_VCPU} >fio.out 2>&1
+    --rate_iops={cells.READS_PER_S} --rate_process=poisson \
+    --cpus_allowed={cells.READER_VCPU} >fio.out 2>&1
 cd /sys/kernel/tracing
 echo 0 >tracing_on; echo 0 >events/enable
 cat trace""", "tracing reads in the guest")
@@ -96,7 +97,8 @@ def main():
     """Boot, trace, show."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
-    parser.add_argument("--overcommit", type=int, default=3, choices=(3, 4))
+    parser.add_argument("--overcommit", type=int, default=3,
+                        choices=tuple(load.NEIGHBOURS))
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--show", type=int, default=3)
     args = parser.parse_args()
@@ -105,9 +107,9 @@ def main():
                      os.path.join(args.build, "demo", "outlier")) as host:
             progress("outlier: booting the emulated host and its guest")
             host.start()
-            lab = demo.Lab(host)
+            lab = cells.Lab(host)
             lab.set_load(args.overcommit)
-            lab.set_irqhop("on")
+            lab.set_irqhop("--policy recent")
             progress("outlier: tracing\n")
             traces = record(lab, args.count)
     except LabError as error:

@@ -91,6 +91,9 @@ class Result(Directory):
         self.assertEqual(cells["on"]["oracle_mean_us"], 70)
         self.assertEqual(cells["on"]["second_wait_mean_us"], 190)
         self.assertEqual(cells["on"]["oracle_with_second_wait_mean_us"], 260)
+        # The first of each round found none; from 20 to 50 us none ran.
+        self.assertEqual(cells["on"]["oracle_waited"], 2)
+        self.assertEqual(cells["on"]["none_ran"], 0.03)
 
     def test_lost_and_doubled(self):
         def ran(count):

@@ -10,9 +10,9 @@
 
 #include "irqhop.h"
 
-unsigned int irqhop_max_moves = 64;
+unsigned int irqhop_max_moves = IRQHOP_MOVES;
 module_param_named(max_moves, irqhop_max_moves, uint, 0644);
-MODULE_PARM_DESC(max_moves, "most moves in one turn in interrupt context (default 64)");
+MODULE_PARM_DESC(max_moves, "most moves in one turn in interrupt context (default 16)");
 
 static int __init irqhop_init(void)
 {

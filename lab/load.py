@@ -11,16 +11,16 @@ outside client, 2-3 the guest when it shares, 2-5 the guest alone.
 
 import time
 
-NEIGHBOURS = {3: 2, 4: 4}
+# Overcommit, and the neighbours that make it: with 4 busy vCPUs on 2 pCPUs.
+NEIGHBOURS = {3: 2, 4: 4, 6: 8}
 ALL_PCPUS = "0-5"
 
 
-def busy_guest(m, name="l2", vcpus=4):
-    """A spinner in the idle class on each vCPU; once in a guest's life."""
-    cpus = " ".join(str(cpu) for cpu in range(vcpus))
+def busy_guest(m, name="l2", vcpus=(0, 1, 2, 3)):
+    """A spinner in the idle class on each of these vCPUs, and on no other."""
     m.guest(f"""
 pids=$(pidof spin) && kill $pids
-for cpu in {cpus}; do
+for cpu in {" ".join(map(str, vcpus))}; do
     taskset -c $cpu chrt -i 0 spin </dev/null >/dev/null 2>&1 &
 done
 """, name)
@@ -60,10 +60,15 @@ def set_alone(m, name="l2"):
 
 
 def set_shared(m, overcommit, name="l2"):
-    """The 4 vCPUs on 2 pCPUs; 3: with 2 neighbours, 4: with 4."""
+    """The 4 vCPUs on 2 pCPUs, with the neighbours of that overcommit."""
+    set_neighbours(m, NEIGHBOURS[overcommit], name)
+
+
+def set_neighbours(m, count, name="l2", filled=(0, 1, 4, 5)):
+    """The 4 vCPUs on 2 pCPUs, with so many neighbours; fillers on `filled`."""
     place_guest(m, "2-3", name)
-    neighbours(m, NEIGHBOURS[overcommit])
-    fillers(m, (0, 1, 4, 5))
+    neighbours(m, count)
+    fillers(m, filled)
 
 
 def set_quiet(m, name="l2"):

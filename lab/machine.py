@@ -72,7 +72,9 @@ class Machine:
     """One emulated host. Use it as a context manager: it always goes away."""
 
     def __init__(self, build, logs, direct=True, cmdline="", interactive=False,
-                 tracers=False, gic=4):
+                 tracers=False, gic=4, queues=1, nic="e1000e", vectors=0):
+        """`queues`: the disk's I/O queues, `vectors`: its MSI-X vectors, if
+        it is to have more than it needs; `nic`: the NIC for the guest."""
         self.build = os.path.abspath(build)
         self.logs = os.path.abspath(logs)
         self.direct = direct
@@ -80,6 +82,9 @@ class Machine:
         self.interactive = interactive
         self.tracers = tracers
         self.gic = gic
+        self.queues = queues
+        self.nic = nic
+        self.vectors = max(vectors, queues + 2)
         self.qmp = None
         self.console = os.path.join(self.logs, "l1-console.log")
         self.trace = os.path.join(self.logs, "device-trace.log")
@@ -140,10 +145,10 @@ class Machine:
             "-device", "virtserialport,chardev=ctl,name=lab.control",
             "-blockdev", "driver=null-co,node-name=nv,size=1073741824,"
             "read-zeroes=on",
-            "-device", "nvme,drive=nv,serial=lab0,addr=5,max_ioqpairs=1,"
-            "msix_qsize=3",
+            "-device", "nvme,drive=nv,serial=lab0,addr=5,"
+            f"max_ioqpairs={self.queues},msix_qsize={self.vectors}",
             "-netdev", "hubport,hubid=0,id=n0",
-            "-device", "e1000e,netdev=n0,addr=6,mac=52:54:00:00:00:02",
+            "-device", f"{self.nic},netdev=n0,addr=6,mac=52:54:00:00:00:02",
             "-netdev", "hubport,hubid=0,id=n1",
             "-device", "e1000e,netdev=n1,addr=7,mac=52:54:00:00:00:01",
             "-netdev", "hubport,hubid=9,id=turns",
@@ -361,11 +366,20 @@ class Machine:
                         "END_OF_GUEST_SCRIPT", limit,
                         stage or f"running a script in the guest ({name})")
 
-    def start_guest(self, name="l2", vcpus=4, devices="$NVME $NIC"):
-        """Start a guest, and leave its console's log beside the host's."""
+    def start_guest(self, name="l2", vcpus=4, devices="$NVME $NIC", memory=512,
+                    append="", reboots=False, hotplug=False):
+        """Start a guest, and leave its console's log beside the host's.
+
+        `memory` in MB; `append` to its kernel's command line; `reboots`: it
+        may reset itself, and has what kexec loads on /dev/vda and /dev/vdb;
+        `hotplug`: its devices sit in slots.
+        """
         stage = f"booting the guest ({name})"
         try:
-            self.run(f"guest_start {name} {vcpus} {devices}", stage=stage)
+            self.run(f"GUEST_MEMORY={memory} GUEST_APPEND='{append}'\n"
+                     f"GUEST_REBOOTS={'y' if reboots else ''}\n"
+                     f"GUEST_HOTPLUG={'y' if hotplug else ''}\n"
+                     f"guest_start {name} {vcpus} {devices}", stage=stage)
         finally:
             self.save_guest_console(name)
 

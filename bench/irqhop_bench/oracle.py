@@ -120,6 +120,7 @@ class Oracle:
     second: list            # second waits; None where no vCPU is the reader's
     with_second: list       # oracle latency plus second wait
     second_unknown: int
+    waited: int             # arrivals that found no eligible vCPU running
 
     def usable(self, unknown):
         total = len(self.latencies) + self.unknown
@@ -137,6 +138,7 @@ class Oracle:
             "oracle_p99_us": _p99(ordered),
             "oracle_max_us": stats.us(ordered[-1] if ordered else None),
             "oracle_unknown": self.unknown,
+            "oracle_waited": self.waited if known else None,
             "second_wait_mean_us": stats.us(
                 stats.mean(self.second) if both else None),
             "oracle_with_second_wait_mean_us": stats.us(
@@ -163,7 +165,7 @@ def timelines(cell):
 def consult(cell, alone_ns, share):
     """Ask the oracle about every operation of a cell."""
     eligible, reader = timelines(cell)
-    out = Oracle([], 0, None if reader is None else [], [], 0)
+    out = Oracle([], 0, None if reader is None else [], [], 0, 0)
     one_way = round(share * alone_ns)
     for send in cell.sends:
         arrival = send + one_way
@@ -172,6 +174,7 @@ def consult(cell, alone_ns, share):
             out.unknown += 1
             continue
         out.latencies.append(alone_ns + wait)
+        out.waited += wait > 0
         if reader is None:
             continue
         own_off = reader.off(send, alone_ns)
@@ -185,15 +188,26 @@ def consult(cell, alone_ns, share):
 
 def pool(oracles):
     """The oracles of several rounds as one."""
-    out = Oracle([], 0, None, [], 0)
+    out = Oracle([], 0, None, [], 0, 0)
     for one in oracles:
         out.latencies += one.latencies
         out.with_second += one.with_second
         out.unknown += one.unknown
         out.second_unknown += one.second_unknown
+        out.waited += one.waited
         if one.second is not None:
             out.second = (out.second or []) + one.second
     return out
+
+
+def none_ran(cells):
+    """The share of the cells' recorded time in which no eligible vCPU ran."""
+    away = total = 0
+    for cell in cells:
+        first, last = cell.window
+        away += timelines(cell)[0].away(first, last)
+        total += last - first
+    return round(away / total, 6)
 
 
 def mean_range_us(cells, alone_ns):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .stats import HIST_BUCKETS
 
 WORKS = ("ping", "nvme")
-OVERCOMMITS = (1, 3, 4)
+OVERCOMMITS = (1, 3, 4, 6)
 CONDITIONS = ("alone", "off", "home", "on")
 VERSIONS = ("qemu", "host_kernel", "guest_kernel")
 

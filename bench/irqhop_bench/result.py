@@ -102,6 +102,7 @@ def cell_entry(key, cells, alone_ns, share):
     out.update(stats.summary([ns for c in cells for ns in c.latencies]))
     out.update(oracle.pool(oracles).summary())
     out["oracle_mean_range_us"] = oracle.mean_range_us(cells, alone_ns)
+    out["none_ran"] = oracle.none_ran(cells)
     out["slow"] = slow.entry(cells, alone_ns, share)
     out["rounds"] = [
         {"round": cell.round, **stats.summary(cell.latencies),

@@ -308,6 +308,33 @@ def _why(entry):
     return lines
 
 
+def _over(cell, name):
+    """How far the mean is over one of its limits, and each round's."""
+    over = [None if c[name] is None else c["mean_us"] / c[name] - 1
+            for c in (cell, *cell["rounds"])]
+    return [_short_percent(over[0]), _spread(over[1:])]
+
+
+def limits(result):
+    lines = heading("Over the limit with irqhop on, in per cent")
+    rows = [[c["work"], c["overcommit"], number(c["mean_us"]),
+             number(c["oracle_mean_us"]), *_over(c, "oracle_mean_us"),
+             number(c["oracle_with_second_wait_mean_us"]),
+             *_over(c, "oracle_with_second_wait_mean_us"),
+             "-" if c["oracle_waited"] is None
+             else number(100 * c["oracle_waited"] / c["n"]),
+             number(100 * c["none_ran"])]
+            for c in result["cells"] if c["condition"] == "on"]
+    lines += table(["work", "oc", "mean", "oracle", "over", "rounds",
+                    "oracle+2nd", "over", "rounds", "met none", "none ran"],
+                   rows)
+    return lines + wrap(
+        "over: by how much the mean is above the one before it; below 0 where "
+        "the limit's fixed part is too long, or its second wait. met none: "
+        "operations whose interrupt came while no vCPU of the VM ran. none "
+        "ran: the share of the time.", "  ", "")
+
+
 def slow(result):
     lines = heading("Where the slow operations waited")
     header = ["work", "oc", "cond", "n", "slow", "stranded", "interrupt",
@@ -466,7 +493,7 @@ def conditions(result):
 def render(result):
     """The whole report."""
     lines = ["irqhop: report (emulated, virtual time)", ""]
-    for part in (summary, latencies, penalties, slow, worse, hops, interrupts,
-                 warnings, conditions):
+    for part in (summary, latencies, penalties, limits, slow, worse, hops,
+                 interrupts, warnings, conditions):
         lines += part(result)
     return "\n".join(lines) + "\n"

@@ -55,7 +55,11 @@ devices_setup()
 }
 
 # guest_start NAME VCPUS DEVICE...: a guest with these PCI devices passed
-# through; its console and control port are sockets under /run/NAME.
+# through; its console and control port are sockets under /run/NAME. Variables:
+# GUEST_MEMORY in MB, GUEST_APPEND to the kernel's command line. GUEST_REBOOTS:
+# its reset is no end of it, and it has two disks, the kernel's image (vda) and
+# the initrd (vdb), for kexec. GUEST_HOTPLUG: each device has a slot that it can
+# be taken out of; slots have no MSIs, which would be injected.
 guest_start()
 {
 	name=$1 vcpus=$2
@@ -65,16 +69,34 @@ guest_start()
 	rm -rf "/run/$name"
 	mkdir -p "/run/$name"
 	devices=
+	slot=0
 	for device in "$@"; do
-		devices="$devices -device vfio-pci,host=$device"
+		place=
+		if [ -n "${GUEST_HOTPLUG-}" ]; then
+			place=",id=dev-${device##*:},bus=port-${device##*:}"
+			slot=$((slot + 1))
+			devices="$devices -device pcie-root-port,\
+id=port-${device##*:},chassis=$slot,slot=$slot"
+		fi
+		devices="$devices -device vfio-pci,host=$device$place"
 	done
+	reset=-no-reboot
+	if [ -n "${GUEST_REBOOTS-}" ]; then
+		reset=
+		for file in l2-initrd Image; do
+			reset="$reset -device virtio-blk-device,drive=$file \
+-drive if=none,id=$file,format=raw,readonly=on,file=/lab/$file"
+		done
+	fi
 	# shellcheck disable=SC2086
 	setsid qemu-system-aarch64 -name "$name,debug-threads=on" \
 		-M virt,gic-version=3,its=on -accel kvm -cpu host \
-		-smp "$vcpus" -m 512 -nodefaults -display none \
-		-no-reboot -kernel /lab/Image -initrd /lab/l2-initrd \
-		-append "console=ttyAMA0 quiet panic=-1 audit=0 \
-mitigations=off rcupdate.rcu_cpu_stall_timeout=60" \
+		-smp "$vcpus" -m "${GUEST_MEMORY-512}" -nodefaults \
+		-display none $reset \
+		-kernel /lab/Image -initrd /lab/l2-initrd \
+		-append "console=ttyAMA0 quiet panic=-1 audit=0 mitigations=off \
+rcupdate.rcu_cpu_stall_timeout=60 ${GUEST_HOTPLUG:+pcie_pme=nomsi} \
+${GUEST_APPEND-}" \
 		-chardev "socket,id=con,path=/run/$name/console,server=on,\
 wait=off,logfile=/run/$name/console.log" -serial chardev:con \
 		-device virtio-serial-device \
@@ -92,6 +114,15 @@ wait=off" -mon chardev=mon,mode=readline \
 guest()
 {
 	agent call "/run/$1/agent"
+}
+
+# monitor NAME COMMAND: a line for the VMM's monitor; prints what it answers.
+monitor()
+{
+	(
+		echo "$2"
+		sleep 0.1
+	) | socat - "UNIX-CONNECT:/run/$1/monitor"
 }
 
 guest_vcpu_tids()

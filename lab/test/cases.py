@@ -11,7 +11,9 @@ import case_cost as cost
 import case_faults as faults
 import case_hops as hops
 import case_host as host
+import case_many as many
 import case_policies as policies
+import case_storm as storm
 import case_tool as tool
 import case_trace as trace
 import case_vcpus as vcpus
@@ -95,6 +97,14 @@ TESTS = (
          "a VM that is not enabled is left alone"),
     Test("disable-beside", vms.disable_beside, PAIR, STORM,
          "a VM is disabled while another one stays enabled"),
+    Test("many", many.many, Lab.OWN, STORM,
+         "guests with 1, 2 and 8 vCPUs, and two VMs: all queues hop"),
+    Test("guest-acts", storm.guest_acts, Lab.OWN, STORM,
+         "whatever the guest does to its interrupts: as many runs as MSIs"),
+    Test("host-acts", storm.host_acts, Lab.OWN, STORM,
+         "whatever the host does to the guest: the same"),
+    Test("storm", storm.short, Lab.OWN, STORM,
+         "a short storm of all that, by chance"),
     Test("clean-logs", host.clean_logs, None, (),
          "no kernel complains"),
 )

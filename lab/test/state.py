@@ -148,13 +148,15 @@ class Lab:
     # A test that boots machines of its own, and has no other beside them.
     OWN = {}
 
-    def __init__(self, build, logs, module=None):
+    def __init__(self, build, logs, module=None, **machine):
         tracers = os.path.join(build, "lab", "tracers.ext4")
         # What is used after it was freed shall not be found as it was.
         self.m = Machine(build, logs, cmdline="init_on_free=1",
-                         tracers=os.path.exists(tracers))
+                         tracers=os.path.exists(tracers), **machine)
         self.m.__enter__()
         self.replacement = module
+        # What start_guest() is told besides.
+        self.guest_options = {}
         self.logs = self.m.logs
         self.trace = Trace(self.m.trace)
         self.guests = {}
@@ -204,7 +206,8 @@ class Lab:
     def _boot_guest(self, name, devices):
         """Start a guest, and learn which vPEs are its vCPUs."""
         self.trace.read().new_vpes.clear()
-        self.m.start_guest(name, devices=" ".join("$" + d for d in devices))
+        self.m.start_guest(name, devices=" ".join("$" + d for d in devices),
+                           **self.guest_options)
         self.guests[name] = devices
         self.vpes[name] = list(self.trace.read().new_vpes)
         expect(len(self.vpes[name]) == 4,

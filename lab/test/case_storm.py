@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of acts of guest and host: one by one, and a short storm of them."""
+
+import os
+
+import storm as runner
+from state import expect
+
+# MSIs before and after each act.
+AROUND = 600
+# Of the short storm.
+CHUNKS = 4
+
+
+def each(build, logs, which):
+    """Every act of a table once, in order; each is counted by itself."""
+    seen = []
+    with runner.started(build, os.path.join(logs, f"{which}-acts")) as storm:
+        msis = hops = 0
+        for act in runner.table(which):
+            storm.rng.seed(act.name)
+            storm.chunk(AROUND, [act])
+            expect(not storm.complaints,
+                   f"act {act.name}: " + "\n".join(storm.complaints))
+            msis += storm.sums["msis"]
+            hops += storm.sums["hops"]
+            seen += storm.acts
+        storm.end()
+    return (f"{len(seen)} acts: {' '.join(seen)}; {msis} MSIs = as many "
+            f"handler runs, {hops} hops")
+
+
+def guest_acts(build, logs):
+    """What a guest does."""
+    return each(build, logs, "guest")
+
+
+def host_acts(build, logs):
+    """What a host does."""
+    return each(build, logs, "host")
+
+
+def short(build, logs):
+    """A short storm; another one each time."""
+    seed = os.urandom(4).hex()
+    acts = runner.table()
+    done, msis, hops = [], 0, 0
+    with runner.started(build, os.path.join(logs, "storm")) as storm:
+        for number in range(1, CHUNKS + 1):
+            try:
+                runner.chunk(storm, seed, number, acts)
+                expect(not storm.complaints, "\n".join(storm.complaints))
+            except (runner.Failure, runner.LabError) as error:
+                raise type(error)(
+                    f"seed {seed}, chunk {number}, after "
+                    f"{' '.join(storm.acts) or 'no act'}: {error}") from error
+            msis += storm.sums["msis"]
+            hops += storm.sums["hops"]
+            done += storm.acts
+        storm.end()
+    return (f"seed {seed}: {msis} MSIs = as many handler runs, {hops} hops, "
+            f"{len(done)} acts of {len(acts)} kinds, {CHUNKS} chunks")
