@@ -19,7 +19,7 @@ from state import (BAD_LINES, GUEST_IP, SELF_TEST, Failure, Listing, enable,
 # name    short, lower case with dashes
 # do      function(storm); returns None or a short note, raises Failure
 # io      reads and pings go on meanwhile; False: they are stopped before
-# weight  how often, relative to the others
+# weight  how often, relative to the others; 0: only if it is named
 # shows   one line for people
 Act = collections.namedtuple("Act", "name do io weight shows")
 

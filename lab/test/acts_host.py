@@ -71,9 +71,10 @@ done
 
 
 def affinities(storm):
-    """Where each of the VMM's threads may run."""
-    return storm.lab.m.run("grep -h Cpus_allowed_list "
-                           f"/proc/{pid(storm)}/task/*/status")
+    """Where each vCPU's thread may run; the VMM's others come and go."""
+    return storm.lab.m.run("".join(
+        f"grep -h Cpus_allowed_list /proc/{pid(storm)}/task/{tid}/status\n"
+        for tid in tids(storm)))
 
 
 def expect_placed(storm, cpus, when):
@@ -189,7 +190,7 @@ class Group:
             f"echo {pid(self.storm)} >{self.ROOT}/cgroup.procs\n"
             f"rmdir {self.PATH}\n" + self._control("-"))
         after = affinities(self.storm)
-        expect(after == self.before, "out of the cgroup, the VMM's threads "
+        expect(after == self.before, "out of the cgroup, the vCPUs' threads "
                f"may run on\n{after}before:\n{self.before}")
 
 

@@ -110,7 +110,7 @@ TESTS = (
 )
 
 # Where the second of two parts begins that take about as long.
-SECOND_PART = "msi-exact-recent"
+SECOND_PART = "second-vm"
 
 
 def part(number):

@@ -39,7 +39,8 @@ def table(only=None, names=None):
     known = [act.name for act in acts]
     for name in names or ():
         expect(name in known, f"no act '{name}'; there are: {' '.join(known)}")
-    return [act for act in acts if not names or act.name in names]
+    return [act for act in acts
+            if (act.name in names if names else act.weight)]
 
 
 @contextlib.contextmanager
@@ -60,7 +61,7 @@ def started(build, logs, module=None, off=False):
 def chunk(storm, seed, number, acts):
     """One chunk, with acts drawn from these by their weights."""
     storm.rng.seed(f"{seed}/{number}")
-    drawn = storm.rng.choices(acts, [act.weight for act in acts], k=ACTS)
+    drawn = storm.rng.choices(acts, [act.weight or 1 for act in acts], k=ACTS)
     storm.chunk(MSIS, drawn)
     if number % HOME == 0:
         storm.disable()
