@@ -31,7 +31,7 @@
 /*
  * Interrupts looked at in one turn under a VM's lock, and moves made by default.
  * A look takes some 1000 instructions, with a move 2300, measured in the
- * emulated host: interrupts are off for some 65,000 at most.
+ * emulated host: interrupts are off for some 85,000 at most.
  */
 #define IRQHOP_LOOKS		64
 #define IRQHOP_MOVES		16
