@@ -36,7 +36,6 @@ enum irqhop_mutant {
 	IRQHOP_M_FORGET,	/* pCPUs go on knowing a VM that is freed */
 	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */
 	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
-	IRQHOP_M_OTHER_OS,	/* a crashed kernel's vCPUs get interrupts */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

@@ -73,7 +73,7 @@ static bool turn_vcpu_enabled(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 	epoch = irqhop_arch_vm_epoch(&vm->arch);
 	if (!v->epoch)
 		v->epoch = epoch;
-	return v->epoch == epoch || irqhop_mutant(OTHER_OS);
+	return v->epoch == epoch;
 }
 
 /**
