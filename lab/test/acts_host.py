@@ -304,8 +304,10 @@ def sched_class(storm):
     vcpu = storm.rng.randrange(storm.vcpus)
     tid = tids(storm)[vcpu]
     name, option, least, most = storm.rng.choice((
-        ("SCHED_FIFO", "-f -p 1", 0.8, 1), ("SCHED_RR", "-r -p 1", 0.8, 1),
-        ("SCHED_IDLE", "-i -p 0", 0, 0.1), ("SCHED_BATCH", "-b -p 0", 0, 1)))
+        ("SCHED_FIFO", "-f -p 1", 0.7, 1.2),
+        ("SCHED_RR", "-r -p 1", 0.7, 1.2),
+        ("SCHED_IDLE", "-i -p 0", 0, 0.2),
+        ("SCHED_BATCH", "-b -p 0", 0, 1.2)))
     storm.lab.m.run(f"chrt {option} {tid}")
     try:
         expect(name in storm.lab.m.run(f"chrt -p {tid}"), f"not {name}")
@@ -323,7 +325,7 @@ def nice(storm):
     """One vCPU's thread gets more than its share, or less."""
     vcpu = storm.rng.randrange(storm.vcpus)
     tid = tids(storm)[vcpu]
-    level, least, most = storm.rng.choice(((-20, 0.5, 1), (19, 0, 0.15)))
+    level, least, most = storm.rng.choice(((-20, 0.4, 1.2), (19, 0, 0.2)))
     storm.lab.m.run(f"renice -n {level} -p {tid}")
     try:
         # What it had too much, or too little, until then is settled first.
