@@ -109,6 +109,12 @@ TESTS = (
          "no kernel complains"),
 )
 
+# Too long for each change: only if they are named.
+LONG = (
+    Test("many-16", many.many_more, Lab.OWN, STORM,
+         "a guest with 16 vCPUs: all queues hop"),
+)
+
 # Where the second of two parts begins that take about as long.
 SECOND_PART = "second-vm"
 

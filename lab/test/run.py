@@ -119,11 +119,13 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     tests = cases.part(args.part) if args.part else cases.TESTS
+    if args.list or args.names:
+        tests += cases.LONG
     if args.list:
         for test in tests:
             print(f"{test.name:20} {test.shows}")
         return 0
-    known = [test.name for test in cases.TESTS]
+    known = [test.name for test in tests]
     for name in args.names:
         if name not in known:
             parser.error(f"no test '{name}'; there are: {' '.join(known)}")
