@@ -15,7 +15,7 @@ WANTED = 40
 TEXT = re.compile(r"\b(hop|return): +vm=(\d+) intid=(\d+) from=(\d+) to=(\d+) "
                   r"reason=([a-z-]+) cost=(\d+)")
 FIELDS = ("event", "vm", "intid", "from", "to", "reason", "cost")
-HOP_REASONS = {"preempted", "blocked", "user", "off", "test"}
+HOP_REASONS = {"preempted", "blocked", "user", "off", "halted", "test"}
 
 
 def loaded(lab):
@@ -96,8 +96,8 @@ tracer trace-cmd report -q -i trace.dat
 
 
 # As kmod/trace.h has them: bpftrace shows an enumeration's number.
-REASONS = ("preempted", "blocked", "user", "off", "test", "home-runs",
-           "home-waits", "all-out", "policy", "close")
+REASONS = ("preempted", "blocked", "user", "off", "halted", "test",
+           "home-runs", "home-waits", "all-out", "policy", "close")
 BPFTRACE = """
 tracepoint:irqhop:hop { %s @n++; }
 tracepoint:irqhop:return { %s @n++; }
