@@ -136,9 +136,3 @@ def many(build, logs):
     return boots(build, logs, "many", 8, (
         single, lambda lab: several(lab, 2), lambda lab: several(lab, 8),
         both))
-
-
-def many_more(build, logs):
-    """A guest with 16 vCPUs."""
-    return boots(build, logs, "many-more", 16,
-                 (lambda lab: several(lab, 16),))

@@ -110,12 +110,6 @@ TESTS = (
          "a short storm of all that, by chance"),
 )
 
-# Too long for each change: only if they are named.
-LONG = (
-    Test("many-16", many.many_more, Lab.OWN, STORM,
-         "a guest with 16 vCPUs: all queues hop"),
-)
-
 # Where the second of two parts begins that take about as long: among the tests
 # that share a machine, and among those after them.
 SECOND_PART = "second-vm", "guest-acts"

@@ -119,8 +119,6 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     tests = cases.part(args.part) if args.part else cases.TESTS
-    if args.list or args.names:
-        tests += cases.LONG
     if args.list:
         for test in tests:
             print(f"{test.name:20} {test.shows}")
