@@ -303,12 +303,6 @@ static noinline void unwait(struct irqhop_engine *e, u16 i)
 	}
 }
 
-static bool is_injected(const struct irqhop_engine_irq *irq)
-{
-	return irq->path == IRQHOP_PATH_INJECTED &&
-	       !irqhop_mutant(INJECTED_EAGER);
-}
-
 /*
  * Is it to go home although its target may well be running? Its home runs, and
  * it does not wait for an occasion.
@@ -316,9 +310,7 @@ static bool is_injected(const struct irqhop_engine_irq *irq)
 static bool goes_home(const struct irqhop_engine *e,
 		      const struct irqhop_engine_irq *irq)
 {
-	bool eager = e->rule == IRQHOP_RULE_EAGER && !irqhop_mutant(EAGER);
-
-	return (eager || is_injected(irq)) &&
+	return e->rule == IRQHOP_RULE_EAGER && !irqhop_mutant(EAGER) &&
 	       (irq->on & IRQHOP_BIT(IRQHOP_L_AWAY)) &&
 	       irqhop_engine_vcpu_takes(e, irq->home);
 }
@@ -366,7 +358,7 @@ static void mark_ready(struct irqhop_engine *e, u16 v)
 	if (!irqhop_mutant(STRANDED_MARK))
 		mark_list(e, OWN, IRQHOP_L_STRANDED);
 	mark_held(e, v);
-	if (e->rule == IRQHOP_RULE_EAGER || e->nr_injected) {
+	if (e->rule == IRQHOP_RULE_EAGER) {
 		mark_goes_home(e, v, IRQHOP_L_TARGET);
 		mark_goes_home(e, v, IRQHOP_L_HOME);
 	}
@@ -755,6 +747,20 @@ u16 irqhop_engine_irq_add(struct irqhop_engine *e, u16 home, u16 target,
 }
 
 /**
+ * irqhop_engine_path_set - an interrupt takes another path from now on
+ * @e: the engine
+ * @irq: the interrupt
+ * @path: which one
+ */
+void irqhop_engine_path_set(struct irqhop_engine *e, u16 irq,
+			    enum irqhop_path path)
+{
+	e->nr_injected -= e->irq[irq].path == IRQHOP_PATH_INJECTED;
+	e->nr_injected += path == IRQHOP_PATH_INJECTED;
+	e->irq[irq].path = path;
+}
+
+/**
  * irqhop_engine_irq_del - an interrupt is gone
  * @e: the engine
  * @irq: its number, free from now on
@@ -892,8 +898,7 @@ decide_out(const struct irqhop_engine *e, u16 i)
 	const u16 home = irq->home;
 	u16 to;
 
-	if ((e->rule != IRQHOP_RULE_NEVER || is_injected(irq)) &&
-	    irqhop_engine_vcpu_takes(e, home))
+	if (e->rule != IRQHOP_RULE_NEVER && irqhop_engine_vcpu_takes(e, home))
 		return (struct irqhop_decision){ IRQHOP_RETURN, home, true };
 	to = e->policy->pick(e, i);
 	if (likely(to != IRQHOP_NONE))
@@ -916,9 +921,16 @@ decide_not_out(const struct irqhop_engine *e, u16 i)
 	const u32 flags = e->policy->flags;
 	u16 to = IRQHOP_NONE;
 
-	if (vc->is & IRQHOP_KEEPS)
+	if (vc->is & IRQHOP_KEEPS) {
+		/* What KVM saves of a VM goes by its record of the home. */
+		if (e->quiet && irq->path == IRQHOP_PATH_INJECTED &&
+		    irq->home != irq->target &&
+		    !irqhop_mutant(INJECTED_QUIET))
+			return (struct irqhop_decision){ IRQHOP_RETURN,
+							 irq->home, false };
 		return (struct irqhop_decision){ IRQHOP_STAY, IRQHOP_NONE,
 						 false };
+	}
 	if (goes_home(e, irq))
 		return decide_move(e, irq->home, irq->home);
 	if ((flags & IRQHOP_POLICY_HOME) && vc->state == IRQHOP_VS_HALTED &&

@@ -72,8 +72,9 @@ enum irqhop_vcpu_state {
 /**
  * enum irqhop_path - how an interrupt reaches its vCPU
  * @IRQHOP_PATH_DIRECT: by hardware, with no exit
- * @IRQHOP_PATH_INJECTED: by KVM. What moves it is what KVM keeps as its home,
- *	so it goes home as soon as it can, whatever the return rule.
+ * @IRQHOP_PATH_INJECTED: by KVM. What moves it is what KVM keeps as its home:
+ *	when the VM is quiet it goes there even from a vCPU that is inside a
+ *	handler. KVM itself keeps one that is being handled where it is.
  */
 enum irqhop_path {
 	IRQHOP_PATH_DIRECT,
@@ -235,6 +236,8 @@ void irqhop_engine_vcpu_enable(struct irqhop_engine *e, u16 v, bool enabled);
 
 u16 irqhop_engine_irq_add(struct irqhop_engine *e, u16 home, u16 target,
 			  enum irqhop_path path);
+void irqhop_engine_path_set(struct irqhop_engine *e, u16 irq,
+			    enum irqhop_path path);
 void irqhop_engine_irq_del(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_irq_seen(struct irqhop_engine *e, u16 i, u16 home,
 			    u16 target);

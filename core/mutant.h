@@ -25,7 +25,7 @@ enum irqhop_mutant {
 	IRQHOP_M_HOME_MARK,	/* a home goes out, its own get no look */
 	IRQHOP_M_UNSTRAND,	/* once stranded, always stranded */
 	IRQHOP_M_EAGER,		/* the eager rule is ignored */
-	IRQHOP_M_INJECTED_EAGER,	/* injected ones follow the rule */
+	IRQHOP_M_INJECTED_QUIET,	/* quiet, injected ones stay with a handler */
 	IRQHOP_M_HALTED_HOME,	/* a home in WFI is not woken */
 	IRQHOP_M_HALTED_HOP,	/* a target in WFI keeps its interrupts */
 	IRQHOP_M_BOUND,		/* hops are not bounded */
@@ -36,6 +36,8 @@ enum irqhop_mutant {
 	IRQHOP_M_FORGET,	/* pCPUs go on knowing a VM that is freed */
 	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */
 	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
+	IRQHOP_M_COMMAND,	/* what is injected misses the guest's commands */
+	IRQHOP_M_PAUSE,		/* what is injected is away when the VM is paused */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

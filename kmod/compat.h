@@ -6,6 +6,8 @@
 #ifndef _IRQHOP_COMPAT_H
 #define _IRQHOP_COMPAT_H
 
+#include <linux/kvm_host.h>
+#include <linux/pid.h>
 #include <linux/version.h>
 
 /*
@@ -42,5 +44,19 @@
 #ifndef CONFIG_ARM64
 #error "irqhop: arm64 only so far"
 #endif
+
+/**
+ * irqhop_compat_vcpu_task - the thread that runs a vCPU
+ * @vcpu: the vCPU
+ *
+ * Context: RCU read side.
+ *
+ * Return: the thread that was in KVM_RUN with it last, or NULL.
+ */
+static inline struct task_struct *
+irqhop_compat_vcpu_task(struct kvm_vcpu *vcpu)
+{
+	return pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
+}
 
 #endif /* _IRQHOP_COMPAT_H */

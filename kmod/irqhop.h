@@ -69,6 +69,9 @@ struct irqhop_vm;
  *	lock; 0: not known
  * @accounted: until when @time goes, sched_clock(), under @vm's lock
  * @time: ns in each state, by &enum irqhop_vcpu_state_uapi, under @vm's lock
+ * @at_command: KVM is carrying out a command that it has given, under @vm's lock
+ * @in_user: it has left KVM_RUN, and its thread may still run, under @vm's lock
+ * @exits: irqhop_arch_vcpu_exits() of either, under @vm's lock
  */
 struct irqhop_vcpu {
 	struct hlist_node node;
@@ -82,16 +85,24 @@ struct irqhop_vcpu {
 	u64 epoch;
 	u64 accounted;
 	u64 time[IRQHOP_NR_VCPU_STATES];
+	bool at_command;
+	bool in_user;
+	u64 exits;
 } ____cacheline_aligned_in_smp;
 
 /**
  * struct irqhop_irq - what the module knows about an interrupt in the engine
  * @intid: the guest's number
  * @gen: the scan that saw it last
+ * @written: the vCPU that we have written into KVM's record of its home, if it
+ *	is injected and away, else %IRQHOP_NONE
+ * @home: what was there before
  */
 struct irqhop_irq {
 	u32 intid;
 	u32 gen;
+	u16 written;
+	u16 home;
 };
 
 /* Counters of a VM, see enum irqhop_stat_attr. */
@@ -137,6 +148,8 @@ struct irqhop_stats {
  *	since the scan before, or the worker scans
  * @scan_next: INTID where it goes on
  * @scan_gen: its number
+ * @nr_written: interrupts that are injected and away
+ * @commands: some vCPU may be at a command, or in user space
  * @poked: when vCPUs that are taken to be out were looked for last
  * @hurry: how often the worker is to look soon whether anybody still uses the
  *	VM; no lock, a lost update costs a second
@@ -168,6 +181,8 @@ struct irqhop_vm {
 	bool reload;
 	u32 scan_next;
 	u32 scan_gen;
+	u32 nr_written;
+	bool commands;
 	u64 poked;
 	int hurry;
 	struct irqhop_stats stats;
@@ -224,21 +239,34 @@ void irqhop_watch_poke(int cpu);
 bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
 unsigned long irqhop_turn_lock(struct irqhop_vm *vm, u64 *begun);
 void irqhop_turn_unlock(struct irqhop_vm *vm, unsigned long flags, u64 begun);
-void irqhop_turn_home_seen(struct irqhop_vm *vm,
-			   const struct irqhop_arch_irq *info, u64 epoch);
+int irqhop_turn_look(struct irqhop_vm *vm, u32 intid,
+		     struct irqhop_arch_irq *info, struct irqhop_arch_hold *h);
+int irqhop_turn_look_next(struct irqhop_vm *vm, u32 from,
+			  struct irqhop_arch_irq *info,
+			  struct irqhop_arch_hold *h);
 bool irqhop_turn_run(struct irqhop_vm *vm, bool later);
-int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
-		     u16 to);
+int irqhop_turn_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+		     const struct irqhop_arch_irq *info, u16 to);
 void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_turn_vcpu_account(struct irqhop_vcpu *v, u64 now);
 void irqhop_turn_poke(struct irqhop_vm *vm);
 void irqhop_vm_break(struct irqhop_vm *vm, const char *why);
+
+/* command.c */
+bool irqhop_command_pending(struct irqhop_vm *vm);
+void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa);
+void irqhop_command_user(struct irqhop_vcpu *v);
 
 /* table.c */
 int irqhop_table_init(struct irqhop_vm *vm);
 void irqhop_table_free(struct irqhop_vm *vm);
 void irqhop_table_grow(struct irqhop_vm *vm);
 u16 irqhop_table_find(struct irqhop_vm *vm, u32 intid);
+void irqhop_table_resolve(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+			  struct irqhop_arch_irq *info);
+bool irqhop_table_has_place(const struct irqhop_arch_irq *info);
+void irqhop_table_moved(struct irqhop_vm *vm,
+			const struct irqhop_arch_irq *info, u16 to);
 void irqhop_table_forget(struct irqhop_vm *vm, u16 i);
 u32 irqhop_table_scan_begin(struct irqhop_vm *vm, bool reload);
 void irqhop_table_scan_some(struct irqhop_vm *vm, unsigned int looks);

@@ -40,9 +40,10 @@ static int __init irqhop_init(void)
 		       IRQHOP_GENL_NAME, ret);
 		goto err_vm;
 	}
-	pr_info("version " IRQHOP_VERSION "%s, direct interrupts (GICv4): %s\n",
+	pr_info("version " IRQHOP_VERSION "%s, interrupts: %s\n",
 		irqhop_is_test ? " (test build)" : "",
-		irqhop_arch_caps() & IRQHOP_CAP_DIRECT ? "yes" : "no");
+		irqhop_arch_caps() & IRQHOP_CAP_DIRECT ?
+		"direct (GICv4) and injected" : "injected (no GICv4)");
 	return 0;
 
 err_vm:

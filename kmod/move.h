@@ -8,14 +8,16 @@
 #include <linux/kvm_host.h>
 #include <linux/netlink.h>
 
+#include "arm64.h"
 #include "engine.h"
 
 /**
  * struct irqhop_arch_irq - an interrupt of a VM as it was a moment ago
  * @intid: the guest's number
  * @host_irq: the host's, for a direct one
- * @home: vcpu_idx that the guest's affinity names, %IRQHOP_NONE if none
- * @target: vcpu_idx that a direct one points at, else %IRQHOP_NONE
+ * @home: vcpu_idx that the guest's affinity names, %IRQHOP_NONE if none. Of an
+ *	injected one, until irqhop_table_resolve() knows better: @target
+ * @target: vcpu_idx that it points at, %IRQHOP_NONE if that is nobody's to say
  * @direct: delivered by hardware
  * @enabled: the guest has it enabled
  * @pending: pending in KVM's record
@@ -30,18 +32,6 @@ struct irqhop_arch_irq {
 	bool pending;
 };
 
-#define IRQHOP_ARCH_MAX_ITS	4
-
-/**
- * struct irqhop_arch_vm - what an enabled VM needs per architecture
- * @its: its ITSs, which live as long as the VM
- * @nr_its: how many
- */
-struct irqhop_arch_vm {
-	struct vgic_its *its[IRQHOP_ARCH_MAX_ITS];
-	unsigned int nr_its;
-};
-
 int irqhop_arch_init(void);
 u32 irqhop_arch_caps(void);
 
@@ -50,6 +40,7 @@ bool irqhop_arch_vm_has_irqs(struct kvm *kvm);
 void irqhop_arch_vm_init(struct irqhop_arch_vm *arch, struct kvm *kvm);
 u64 irqhop_arch_vm_mark(const struct irqhop_arch_vm *arch);
 u64 irqhop_arch_vm_epoch(const struct irqhop_arch_vm *arch);
+bool irqhop_arch_vm_commands(const struct irqhop_arch_vm *arch, u64 gpa);
 
 enum irqhop_vcpu_state irqhop_arch_vcpu_classify(struct kvm_vcpu *vcpu,
 						 bool preempted, bool loaded,
@@ -57,14 +48,21 @@ enum irqhop_vcpu_state irqhop_arch_vcpu_classify(struct kvm_vcpu *vcpu,
 u32 irqhop_arch_vcpu_mark(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_loaded(struct kvm_vcpu *vcpu, int *cpu);
+u64 irqhop_arch_vcpu_exits(struct kvm_vcpu *vcpu);
+bool irqhop_arch_vcpu_in_guest(struct kvm_vcpu *vcpu);
 
-int irqhop_arch_irq_look(struct kvm *kvm, u32 intid,
-			 struct irqhop_arch_irq *info);
-int irqhop_arch_irq_next(struct kvm *kvm, u32 from,
-			 struct irqhop_arch_irq *info);
-void irqhop_arch_irq_reload(struct kvm *kvm,
-			    const struct irqhop_arch_irq *info);
-int irqhop_arch_irq_move(struct kvm *kvm, const struct irqhop_arch_irq *info,
-			 struct kvm_vcpu *to, u64 *cost);
+int irqhop_arch_irq_hold(struct kvm *kvm, u32 intid,
+			 struct irqhop_arch_irq *info,
+			 struct irqhop_arch_hold *h);
+int irqhop_arch_irq_hold_next(struct kvm *kvm, u32 from,
+			      struct irqhop_arch_irq *info,
+			      struct irqhop_arch_hold *h);
+void irqhop_arch_irq_release(struct irqhop_arch_hold *h);
+void irqhop_arch_irq_reload(struct irqhop_arch_hold *h);
+u16 irqhop_arch_irq_record_get(const struct irqhop_arch_hold *h);
+void irqhop_arch_irq_record(struct irqhop_arch_hold *h, u16 from, u16 to);
+int irqhop_arch_irq_move(struct irqhop_arch_hold *h,
+			 const struct irqhop_arch_irq *info,
+			 struct kvm_vcpu *to, bool home, u64 *cost);
 
 #endif /* _IRQHOP_MOVE_H */

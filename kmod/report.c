@@ -183,6 +183,7 @@ struct report_irq {
 static int report_irq_read(struct kvm *kvm, struct irqhop_vm *vm, u32 from,
 			   struct report_irq *r)
 {
+	struct irqhop_arch_hold h;
 	unsigned long flags;
 	int ret;
 	u16 i;
@@ -191,11 +192,19 @@ static int report_irq_read(struct kvm *kvm, struct irqhop_vm *vm, u32 from,
 	r->stranded = false;
 	r->home = IRQHOP_NONE;
 	r->target = IRQHOP_NONE;
-	if (!vm)
-		return irqhop_arch_irq_next(kvm, from, &r->irq);
+	if (!vm) {
+		local_irq_save(flags);
+		ret = irqhop_arch_irq_hold_next(kvm, from, &r->irq, &h);
+		if (!ret)
+			irqhop_arch_irq_release(&h);
+		local_irq_restore(flags);
+		return ret;
+	}
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	ret = irqhop_arch_irq_next(kvm, from, &r->irq);
+	ret = irqhop_turn_look_next(vm, from, &r->irq, &h);
+	if (!ret)
+		irqhop_arch_irq_release(&h);
 	i = ret ? IRQHOP_NONE : irqhop_table_find(vm, r->irq.intid);
 	if (i != IRQHOP_NONE) {
 		r->known = true;

@@ -45,8 +45,84 @@ u16 irqhop_table_find(struct irqhop_vm *vm, u32 intid)
 	return slot ? slot - 1 : IRQHOP_NONE;
 }
 
+static void table_written_set(struct irqhop_vm *vm, struct irqhop_irq *irq,
+			      u16 written)
+{
+	vm->nr_written -= irq->written != IRQHOP_NONE;
+	vm->nr_written += written != IRQHOP_NONE;
+	irq->written = written;
+}
+
 /**
- * irqhop_table_forget - an LPI is unmapped, or not direct any more
+ * irqhop_table_resolve - what KVM's record does not say of an LPI any more
+ * @vm: the VM
+ * @h: the LPI, held
+ * @info: what was found then; gets its home
+ *
+ * Of an injected LPI KVM has one vCPU only. If that is the one that we have
+ * written there, its home is what was there before; any other is the guest's
+ * doing. (The guest may also want it just where we have it: see
+ * irqhop_command_write().)
+ *
+ * If it has become direct meanwhile, KVM has mapped it by that record, which
+ * then has to name its home again. The mapping stays: it is a direct LPI that
+ * is away.
+ *
+ * Context: @vm's lock held.
+ */
+void irqhop_table_resolve(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+			  struct irqhop_arch_irq *info)
+{
+	u16 i = irqhop_table_find(vm, info->intid);
+	struct irqhop_irq *irq;
+
+	if (i == IRQHOP_NONE || vm->irq[i].written == IRQHOP_NONE)
+		return;
+	irq = &vm->irq[i];
+	if (info->home != irq->written) {
+		table_written_set(vm, irq, IRQHOP_NONE);
+		return;
+	}
+	info->home = irq->home;
+	if (info->direct) {
+		irqhop_arch_irq_record(h, irq->written, irq->home);
+		table_written_set(vm, irq, IRQHOP_NONE);
+	}
+}
+
+/**
+ * irqhop_table_moved - an LPI was moved
+ * @vm: the VM
+ * @info: what was found before
+ * @to: where to
+ *
+ * Context: @vm's lock held.
+ */
+void irqhop_table_moved(struct irqhop_vm *vm,
+			const struct irqhop_arch_irq *info, u16 to)
+{
+	u16 i = irqhop_table_find(vm, info->intid);
+
+	if (info->direct || i == IRQHOP_NONE)
+		return;
+	vm->irq[i].home = info->home;
+	table_written_set(vm, &vm->irq[i],
+			  to == info->home ? IRQHOP_NONE : to);
+}
+
+/**
+ * irqhop_table_has_place - is it known where an LPI goes, and where it shall
+ * @info: what was found
+ *
+ * Return: true if so; otherwise there is nothing to be done with it.
+ */
+bool irqhop_table_has_place(const struct irqhop_arch_irq *info)
+{
+	return info->home != IRQHOP_NONE && info->target != IRQHOP_NONE;
+}
+
+/**
+ * irqhop_table_forget - an LPI is unmapped, or goes nowhere
  * @vm: the VM
  * @i: the engine's number of it
  *
@@ -56,6 +132,7 @@ void irqhop_table_forget(struct irqhop_vm *vm, u16 i)
 {
 	lockdep_assert_held(&vm->lock);
 	*table_slot(vm, vm->irq[i].intid) = 0;
+	table_written_set(vm, &vm->irq[i], IRQHOP_NONE);
 	irqhop_engine_irq_del(&vm->engine, i);
 }
 
@@ -63,31 +140,35 @@ void irqhop_table_forget(struct irqhop_vm *vm, u16 i)
 static void table_found(struct irqhop_vm *vm,
 			const struct irqhop_arch_irq *info)
 {
+	enum irqhop_path path = info->direct ? IRQHOP_PATH_DIRECT :
+				IRQHOP_PATH_INJECTED;
 	u16 *slot;
 	u16 i;
 
 	if (info->intid < IRQHOP_LPI_FIRST || info->intid >= IRQHOP_LPI_END)
 		return;
 	slot = table_slot(vm, info->intid);
-	if (!info->direct || info->home == IRQHOP_NONE) {
+	if (!irqhop_table_has_place(info)) {
 		if (*slot)
 			irqhop_table_forget(vm, *slot - 1);
 		return;
 	}
 	if (*slot) {
 		i = *slot - 1;
+		irqhop_engine_path_set(&vm->engine, i, path);
 		if (irqhop_engine_irq_seen(&vm->engine, i, info->home,
 					   info->target))
 			irqhop_engine_irq_mark(&vm->engine, i);
 	} else {
 		i = irqhop_engine_irq_add(&vm->engine, info->home,
-					  info->target, IRQHOP_PATH_DIRECT);
+					  info->target, path);
 		if (i == IRQHOP_NONE) {
 			vm->want_room = true;
 			return;
 		}
 		*slot = i + 1;
 		vm->irq[i].intid = info->intid;
+		vm->irq[i].written = IRQHOP_NONE;
 	}
 	vm->irq[i].gen = vm->scan_gen;
 }
@@ -117,14 +198,13 @@ u32 irqhop_table_scan_begin(struct irqhop_vm *vm, bool reload)
 }
 
 /* One that is away may have missed an INVALL. */
-static void table_reload(struct irqhop_vm *vm,
-			 const struct irqhop_arch_irq *info)
+static void table_reload(struct irqhop_vm *vm, struct irqhop_arch_hold *h)
 {
 	u64 start = sched_clock();
 
 	if (irqhop_mutant(RELOAD))
 		return;
-	irqhop_arch_irq_reload(vm->kvm, info);
+	irqhop_arch_irq_reload(h);
 	if (sched_clock() - start > IRQHOP_COST_LIMIT)
 		irqhop_vm_break(vm, "the ITS does not answer");
 }
@@ -154,23 +234,22 @@ static void table_scan_end(struct irqhop_vm *vm)
 void irqhop_table_scan_some(struct irqhop_vm *vm, unsigned int looks)
 {
 	struct irqhop_arch_irq info;
-	u64 epoch;
+	struct irqhop_arch_hold h;
 
 	lockdep_assert_held(&vm->lock);
 	for (; looks && !vm->closing; looks--) {
-		epoch = irqhop_arch_vm_epoch(&vm->arch);
-		if (irqhop_arch_irq_next(vm->kvm, vm->scan_next, &info)) {
+		if (irqhop_turn_look_next(vm, vm->scan_next, &info, &h)) {
 			vm->scanning = false;
 			break;
 		}
-		irqhop_turn_home_seen(vm, &info, epoch);
-		if (info.home != IRQHOP_NONE &&
+		if (info.direct && info.home != IRQHOP_NONE &&
 		    irqhop_fault(IRQHOP_FAULT_DRIFT))
 			info.home = (info.home + 1) % vm->nr_vcpus;
 		if (vm->reload && info.direct && info.home != info.target) {
-			table_reload(vm, &info);
+			table_reload(vm, &h);
 			looks -= min(looks - 1, 3U);
 		}
+		irqhop_arch_irq_release(&h);
 		table_found(vm, &info);
 		vm->scan_next = info.intid + 1;
 	}
@@ -206,6 +285,7 @@ static int table_size_set(struct irqhop_vm *vm, u16 max_irqs)
 	struct irqhop_irq *irq, *old_irq;
 	unsigned long flags;
 	u64 begun;
+	u16 i;
 
 	mem = kvzalloc(size, GFP_KERNEL);
 	irq = kvcalloc(max_irqs, sizeof(*irq), GFP_KERNEL);
@@ -216,6 +296,8 @@ static int table_size_set(struct irqhop_vm *vm, u16 max_irqs)
 		kvfree(irq);
 		return -ENOMEM;
 	}
+	for (i = 0; i < max_irqs; i++)
+		irq[i].written = IRQHOP_NONE;
 	flags = irqhop_turn_lock(vm, &begun);
 	if (vm->engine_mem) {
 		irqhop_engine_copy(&engine, &vm->engine);

@@ -76,23 +76,65 @@ static bool turn_vcpu_enabled(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 	return v->epoch == epoch;
 }
 
-/**
- * irqhop_turn_home_seen - a direct interrupt was found, so its home takes part
- * @vm: the VM
- * @info: the interrupt
- * @epoch: irqhop_arch_vm_epoch() of before it was looked at
- *
- * The vCPU that crashed, and goes on in the new kernel, never was off. But that
- * kernel has its interrupts sent there.
- *
- * Context: @vm's lock held.
+/*
+ * An interrupt was found, so its home takes part: the vCPU that crashed, and
+ * goes on in the new kernel, never was off. But that kernel has its interrupts
+ * sent there. @epoch is of before it was looked at.
  */
-void irqhop_turn_home_seen(struct irqhop_vm *vm,
+static void turn_home_seen(struct irqhop_vm *vm,
 			   const struct irqhop_arch_irq *info, u64 epoch)
 {
-	lockdep_assert_held(&vm->lock);
-	if (info->direct && info->home != IRQHOP_NONE)
+	if (info->home != IRQHOP_NONE)
 		vm->vcpu[info->home].epoch = epoch;
+}
+
+/**
+ * irqhop_turn_look - look at an interrupt, and hold it
+ * @vm: the VM
+ * @intid: the guest's number
+ * @info: gets what is the case
+ * @h: to be released by irqhop_arch_irq_release()
+ *
+ * Context: @vm's lock held.
+ *
+ * Return: 0, or -ENOENT, with nothing held, if there is none.
+ */
+int irqhop_turn_look(struct irqhop_vm *vm, u32 intid,
+		     struct irqhop_arch_irq *info, struct irqhop_arch_hold *h)
+{
+	u64 epoch = irqhop_arch_vm_epoch(&vm->arch);
+
+	lockdep_assert_held(&vm->lock);
+	if (irqhop_arch_irq_hold(vm->kvm, intid, info, h))
+		return -ENOENT;
+	irqhop_table_resolve(vm, h, info);
+	turn_home_seen(vm, info, epoch);
+	return 0;
+}
+
+/**
+ * irqhop_turn_look_next - the same for the first one from some number on
+ * @vm: the VM
+ * @from: the number
+ * @info: gets what is the case
+ * @h: to be released by irqhop_arch_irq_release()
+ *
+ * Context: @vm's lock held.
+ *
+ * Return: 0, or -ENOENT if there is none.
+ */
+int irqhop_turn_look_next(struct irqhop_vm *vm, u32 from,
+			  struct irqhop_arch_irq *info,
+			  struct irqhop_arch_hold *h)
+{
+	u64 epoch = irqhop_arch_vm_epoch(&vm->arch);
+
+	lockdep_assert_held(&vm->lock);
+	if (irqhop_arch_irq_hold_next(vm->kvm, from, info, h))
+		return -ENOENT;
+	irqhop_table_resolve(vm, h, info);
+	turn_home_seen(vm, info, epoch);
+	return 0;
 }
 
 /**
@@ -259,16 +301,17 @@ static void turn_count(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
 /**
  * irqhop_turn_move - move an interrupt and count it
  * @vm: the VM
- * @info: the interrupt, as it was looked at
+ * @h: the interrupt, held
+ * @info: what was found then
  * @to: the vCPU
  *
  * Context: @vm's lock held.
  *
- * Return: 0, -ENOENT if it is not a direct LPI of this VM any more, or what
- * the ITS driver said.
+ * Return: 0, -EAGAIN if it is not what it was when it was looked at, -EBUSY if
+ * it cannot be moved now, or what the ITS driver said.
  */
-int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
-		     u16 to)
+int irqhop_turn_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+		     const struct irqhop_arch_irq *info, u16 to)
 {
 	u64 cost;
 	int ret;
@@ -277,13 +320,13 @@ int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
 	if (irqhop_fault(IRQHOP_FAULT_MOVE))
 		ret = -EIO;
 	else
-		ret = irqhop_arch_irq_move(vm->kvm, info,
-					   vm->vcpu[to].kvm_vcpu, &cost);
+		ret = irqhop_arch_irq_move(h, info, vm->vcpu[to].kvm_vcpu,
+					   to == info->home, &cost);
 	if (irqhop_fault(IRQHOP_FAULT_SLOW))
 		cost = NSEC_PER_SEC;
 	if (ret > 0)
 		return 0;
-	if (ret == -ENOENT)
+	if (ret == -EAGAIN || ret == -EBUSY)
 		return ret;
 	if (ret < 0) {
 		vm->stats.failed++;
@@ -292,6 +335,7 @@ int irqhop_turn_move(struct irqhop_vm *vm, const struct irqhop_arch_irq *info,
 		return ret;
 	}
 	vm->fails = 0;
+	irqhop_table_moved(vm, info, to);
 	turn_count(vm, info, to, cost);
 	if (cost > IRQHOP_COST_LIMIT) {
 		vm->slow++;
@@ -321,15 +365,16 @@ static bool turn_decide(struct irqhop_vm *vm, u16 i, struct irqhop_decision *d)
 
 /* Return: true if it was moved. */
 static bool turn_irq_move(struct irqhop_vm *vm, u16 i,
-			  struct irqhop_arch_irq *info,
+			  struct irqhop_arch_hold *h,
+			  const struct irqhop_arch_irq *info,
 			  const struct irqhop_decision *d)
 {
-	switch (irqhop_turn_move(vm, info, d->target)) {
+	switch (irqhop_turn_move(vm, h, info, d->target)) {
 	case 0:
 		irqhop_engine_moved(&vm->engine, i, d->target);
 		break;
-	case -ENOENT:
-		irqhop_table_forget(vm, i);
+	case -EAGAIN:
+		irqhop_engine_irq_mark(&vm->engine, i);
 		return false;
 	default:
 		/* It is tried again when a vCPU comes in. */
@@ -338,8 +383,7 @@ static bool turn_irq_move(struct irqhop_vm *vm, u16 i,
 	}
 	/* If the guest has moved home meanwhile, that is not home. */
 	if (d->action == IRQHOP_RETURN &&
-	    !irqhop_arch_irq_look(vm->kvm, info->intid, info) &&
-	    info->home != d->target)
+	    irqhop_arch_irq_record_get(h) != d->target)
 		irqhop_engine_irq_mark(&vm->engine, i);
 	return true;
 }
@@ -362,36 +406,30 @@ static bool turn_entered(struct irqhop_vm *vm, u16 idx)
 	       irqhop_arch_vcpu_loaded(vm->vcpu[idx].kvm_vcpu, &cpu);
 }
 
-/*
- * Look at one interrupt and do what the engine decides.
- * Return: true if it was moved.
- */
-static bool turn_irq(struct irqhop_vm *vm, u16 i)
+/* Return: true if it was moved. */
+static bool turn_irq_held(struct irqhop_vm *vm, u16 i,
+			  struct irqhop_arch_hold *h,
+			  struct irqhop_arch_irq *info)
 {
 	struct irqhop_engine *e = &vm->engine;
-	u64 epoch = irqhop_arch_vm_epoch(&vm->arch);
 	struct irqhop_decision d;
-	struct irqhop_arch_irq info;
 
-	/* The guest may have changed its mind: where is it really? */
-	if (irqhop_arch_irq_look(vm->kvm, vm->irq[i].intid, &info) ||
-	    !info.direct || info.home == IRQHOP_NONE) {
-		irqhop_table_forget(vm, i);
-		return false;
-	}
-	irqhop_turn_home_seen(vm, &info, epoch);
-	if (irqhop_fault(IRQHOP_FAULT_DRIFT))
-		info.home = (info.home + 1) % vm->nr_vcpus;
-	irqhop_engine_irq_seen(e, i, info.home, info.target);
+	if (info->direct && irqhop_fault(IRQHOP_FAULT_DRIFT))
+		info->home = (info->home + 1) % vm->nr_vcpus;
+	irqhop_engine_path_set(e, i, info->direct ? IRQHOP_PATH_DIRECT :
+			       IRQHOP_PATH_INJECTED);
+	irqhop_engine_irq_seen(e, i, info->home, info->target);
 	/*
 	 * Its target may be back since it was found to be out, on another pCPU,
 	 * and about to handle this very interrupt: then it keeps it.
 	 */
-	if (info.target != IRQHOP_NONE)
-		irqhop_turn_vcpu_sync(vm, &vm->vcpu[info.target]);
+	irqhop_turn_vcpu_sync(vm, &vm->vcpu[info->target]);
 
-	if (turn_entered(vm, info.target) || !turn_decide(vm, i, &d))
+	if (turn_entered(vm, info->target) || !turn_decide(vm, i, &d))
 		d.action = IRQHOP_STRAND;
+	if (d.action == IRQHOP_HOP && !info->direct &&
+	    irqhop_command_pending(vm))
+		d.action = IRQHOP_WAIT;
 	switch (d.action) {
 	case IRQHOP_STRAND:
 		turn_stranded(vm, i);
@@ -404,11 +442,34 @@ static bool turn_irq(struct irqhop_vm *vm, u16 i)
 		return false;
 	case IRQHOP_HOP:
 	case IRQHOP_RETURN:
-		return turn_irq_move(vm, i, &info, &d);
+		return turn_irq_move(vm, i, h, info, &d);
 	default:
 		irqhop_engine_stays(e, i);
 		return false;
 	}
+}
+
+/*
+ * Look at one interrupt and do what the engine decides.
+ * Return: true if it was moved.
+ */
+static bool turn_irq(struct irqhop_vm *vm, u16 i)
+{
+	struct irqhop_arch_irq info;
+	struct irqhop_arch_hold h;
+	bool moved;
+
+	/* The guest may have changed its mind: where is it really? */
+	if (irqhop_turn_look(vm, vm->irq[i].intid, &info, &h)) {
+		irqhop_table_forget(vm, i);
+		return false;
+	}
+	moved = irqhop_table_has_place(&info) &&
+		turn_irq_held(vm, i, &h, &info);
+	irqhop_arch_irq_release(&h);
+	if (!irqhop_table_has_place(&info))
+		irqhop_table_forget(vm, i);
+	return moved;
 }
 
 /* Now and then, if there is anybody to be asked about. */

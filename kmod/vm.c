@@ -97,47 +97,57 @@ static void vm_scan_all(struct irqhop_vm *vm)
 	vm_run_all(vm);
 }
 
-/* Return: true if it is home now, or not ours to send there. */
-static bool vm_irq_home(struct irqhop_vm *vm, struct irqhop_arch_irq *info)
+/*
+ * Send home the first LPI from some number on. @intid gets its number.
+ * Return: 0 if it was there, 1 if it has to be looked at again, -ENOENT if there
+ * is none.
+ */
+static int vm_irq_home(struct irqhop_vm *vm, u32 from, u32 *intid)
 {
-	unsigned int tries;
+	struct irqhop_arch_irq info;
+	struct irqhop_arch_hold h;
 	unsigned long flags;
 	u64 begun;
+	int ret;
 
-	for (tries = 0; tries < VM_TRIES; tries++) {
-		if (!info->direct || info->home == IRQHOP_NONE ||
-		    info->home == info->target)
-			return true;
+	flags = irqhop_turn_lock(vm, &begun);
+	ret = irqhop_turn_look_next(vm, from, &info, &h);
+	if (!ret) {
+		*intid = info.intid;
+		ret = irqhop_table_has_place(&info) && info.home != info.target;
 		/* Each try may cost a second with interrupts off. */
-		if (vm->slow >= VM_SLOW)
-			return false;
-		flags = irqhop_turn_lock(vm, &begun);
-		irqhop_turn_move(vm, info, info->home);
-		irqhop_turn_unlock(vm, flags, begun);
-		if (irqhop_arch_irq_look(vm->kvm, info->intid, info))
-			return true;
+		if (ret && vm->slow < VM_SLOW)
+			irqhop_turn_move(vm, &h, &info, info.home);
+		irqhop_arch_irq_release(&h);
 	}
-	return false;
+	irqhop_turn_unlock(vm, flags, begun);
+	return ret;
 }
 
 /*
- * Every LPI of the VM home, whatever our table says of it, and checked by
- * getting it from the driver. Nobody moves any away meanwhile: the VM is
- * closing, or its policy is "home".
+ * Every LPI of the VM home, and checked by another look. Nobody moves any away
+ * meanwhile: the VM is closing, or its policy is "home". What irqhop says of a
+ * direct one's home does not count, and KVM's record does; of an injected one's
+ * only we know, so that this has to be done before we stop seeing the guest's
+ * commands (irqhop_command_write()).
  * Return: how many are not.
  */
 static unsigned int vm_home_all(struct irqhop_vm *vm)
 {
-	struct irqhop_arch_irq info;
+	unsigned int bad = 0, tries = 0;
 	u32 next = IRQHOP_LPI_FIRST;
-	unsigned int bad = 0;
+	int away;
+	u32 intid;
 
 	if (irqhop_mutant(HOME_ON_CLOSE))
 		return 0;
-	while (!irqhop_arch_irq_next(vm->kvm, next, &info)) {
-		next = info.intid + 1;
-		if (!vm_irq_home(vm, &info))
-			bad++;
+	while ((away = vm_irq_home(vm, next, &intid)) >= 0) {
+		next = intid;
+		if (!away || ++tries == VM_TRIES) {
+			bad += away;
+			tries = 0;
+			next++;
+		}
 		cond_resched();
 	}
 	return bad;
@@ -222,13 +232,14 @@ static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 		reason = IRQHOP_REASON_LET_GO;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 
+	not_home = vm_home_all(vm);
+
 	list_del_rcu(&vm->node);
 	irqhop_vms_gen++;
 	if (list_empty(&irqhop_vms))
 		irqhop_watch_stop();
 	irqhop_watch_vm_del(vm);
 
-	not_home = vm_home_all(vm);
 	vm_close_tell(vm, reason, not_home);
 	vm_free(vm);
 	return not_home;

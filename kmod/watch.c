@@ -12,12 +12,14 @@
 #include <linux/cpu.h>
 #include <linux/hashtable.h>
 #include <linux/irq_work.h>
+#include <linux/kvm_host.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/smp.h>
 #include <linux/tracepoint.h>
+#include <trace/events/kvm.h>
 #include <trace/events/sched.h>
 
 #include "irqhop.h"
@@ -64,8 +66,19 @@ static DEFINE_PER_CPU(struct watch_pcpu, watch_pcpus);
 /* The vCPUs of all enabled VMs; changed under irqhop_mutex, read under RCU. */
 static DEFINE_READ_MOSTLY_HASHTABLE(watch_vcpus, 9);
 
-static struct tracepoint *watch_tp_switch;
-static struct tracepoint *watch_tp_exit;
+/**
+ * struct watch_probe - a tracepoint that is watched
+ * @name: of the tracepoint
+ * @probe: what is called
+ * @data: with this
+ * @tp: the tracepoint, found at load
+ */
+struct watch_probe {
+	const char *name;
+	void *probe;
+	void *data;
+	struct tracepoint *tp;
+};
 
 /*
  * The vCPU of an enabled VM that a task is inside KVM_RUN with, or NULL.
@@ -243,6 +256,34 @@ static void watch_sched_exit(void *data, struct task_struct *p)
 	irqhop_vm_task_exit(p);
 }
 
+/*
+ * The probe on kvm_mmio, which comes before KVM carries out what a guest writes.
+ * Context: process, in the vCPU's thread, preemption off.
+ */
+static void watch_kvm_mmio(void *data, int type, int len, u64 gpa, void *val)
+{
+	struct irqhop_vcpu *v;
+
+	if (type != KVM_TRACE_MMIO_WRITE)
+		return;
+	v = watch_find(current);
+	if (v)
+		irqhop_command_write(v, gpa);
+}
+
+/*
+ * The probe on kvm_userspace_exit: KVM_RUN is about to return. If this pCPU does
+ * not know which vCPU that is, it is taken to be in user space anyway.
+ * Context: process, in the vCPU's thread, preemption off.
+ */
+static void watch_kvm_userspace_exit(void *data, __u32 reason, int errno)
+{
+	struct irqhop_vcpu *v = this_cpu_ptr(&watch_pcpus)->running;
+
+	if (v)
+		irqhop_command_user(v);
+}
+
 /* Context: hard interrupt, interrupts off. */
 static void watch_work(struct irq_work *work)
 {
@@ -394,12 +435,28 @@ void irqhop_watch_vm_del(struct irqhop_vm *vm)
 		if (!cpu_online(cpu))
 			watch_forget(per_cpu_ptr(&watch_pcpus, cpu), vm);
 	cpus_read_unlock();
+	/* A probe with interrupts on may have found it there just before. */
+	synchronize_rcu();
 }
 
-/* What the probe is given. */
-static void *watch_pcpus_data(void)
+static struct watch_probe watch_probes[] = {
+	{
+		.name = "sched_switch",
+		.probe = watch_sched_switch,
+		.data = (void __force *)&watch_pcpus,
+	},
+	{ .name = "sched_process_exit", .probe = watch_sched_exit },
+	{ .name = "kvm_mmio", .probe = watch_kvm_mmio },
+	{ .name = "kvm_userspace_exit", .probe = watch_kvm_userspace_exit },
+};
+
+static void watch_probes_stop(size_t nr)
 {
-	return (void __force *)&watch_pcpus;
+	while (nr--)
+		tracepoint_probe_unregister(watch_probes[nr].tp,
+					    watch_probes[nr].probe,
+					    watch_probes[nr].data);
+	tracepoint_synchronize_unregister();
 }
 
 /**
@@ -411,23 +468,24 @@ static void *watch_pcpus_data(void)
  */
 int irqhop_watch_start(void)
 {
+	size_t i;
 	int ret;
 
 	check_trace_callback_type_sched_switch(watch_sched_switch);
 	check_trace_callback_type_sched_process_exit(watch_sched_exit);
+	check_trace_callback_type_kvm_mmio(watch_kvm_mmio);
+	check_trace_callback_type_kvm_userspace_exit(watch_kvm_userspace_exit);
 
-	ret = tracepoint_probe_register(watch_tp_switch, watch_sched_switch,
-					watch_pcpus_data());
-	if (ret)
-		return ret;
-	ret = tracepoint_probe_register(watch_tp_exit, watch_sched_exit, NULL);
-	if (ret) {
-		tracepoint_probe_unregister(watch_tp_switch,
-					    watch_sched_switch,
-					    watch_pcpus_data());
-		tracepoint_synchronize_unregister();
+	for (i = 0; i < ARRAY_SIZE(watch_probes); i++) {
+		ret = tracepoint_probe_register(watch_probes[i].tp,
+						watch_probes[i].probe,
+						watch_probes[i].data);
+		if (ret) {
+			watch_probes_stop(i);
+			return ret;
+		}
 	}
-	return ret;
+	return 0;
 }
 
 /**
@@ -439,18 +497,16 @@ int irqhop_watch_start(void)
  */
 void irqhop_watch_stop(void)
 {
-	tracepoint_probe_unregister(watch_tp_exit, watch_sched_exit, NULL);
-	tracepoint_probe_unregister(watch_tp_switch, watch_sched_switch,
-				    watch_pcpus_data());
-	tracepoint_synchronize_unregister();
+	watch_probes_stop(ARRAY_SIZE(watch_probes));
 }
 
 static void watch_tp_find(struct tracepoint *tp, void *unused)
 {
-	if (!strcmp(tp->name, "sched_switch"))
-		watch_tp_switch = tp;
-	else if (!strcmp(tp->name, "sched_process_exit"))
-		watch_tp_exit = tp;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(watch_probes); i++)
+		if (!strcmp(tp->name, watch_probes[i].name))
+			watch_probes[i].tp = tp;
 }
 
 /**
@@ -460,12 +516,15 @@ static void watch_tp_find(struct tracepoint *tp, void *unused)
  */
 int irqhop_watch_init(void)
 {
+	size_t i;
 	int cpu;
 
 	for_each_kernel_tracepoint(watch_tp_find, NULL);
-	if (!watch_tp_switch || !watch_tp_exit) {
+	for (i = 0; i < ARRAY_SIZE(watch_probes); i++) {
+		if (watch_probes[i].tp)
+			continue;
 		pr_err("not loaded: this kernel lacks the tracepoint %s\n",
-		       watch_tp_switch ? "sched_process_exit" : "sched_switch");
+		       watch_probes[i].name);
 		return -EOPNOTSUPP;
 	}
 	for_each_possible_cpu(cpu) {

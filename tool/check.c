@@ -10,8 +10,14 @@
 #include "host.h"
 #include "kparam.h"
 
-#define KERNEL_TESTED	"6.12"
 #define V4_PARAM	"kvm-arm.vgic_v4_enable"
+/* What is lost without GICv4. */
+#define NO_V4		"so a passed-through device's interrupts cost an exit each"
+
+/* The kernel series that the module is tested with. */
+static const char * const kernels[] = { "6.12" };
+
+#define NR_KERNELS	(sizeof(kernels) / sizeof(*kernels))
 
 static void find(struct check *check, enum check_verdict verdict,
 		 const char *what, const char *fmt, ...) __printf(4, 5);
@@ -45,16 +51,40 @@ static void check_architecture(struct check *check)
 		     check->uts.machine);
 }
 
+static bool kernel_tested(const char *release)
+{
+	size_t i, len;
+
+	for (i = 0; i < NR_KERNELS; i++) {
+		len = strlen(kernels[i]);
+		if (!strncmp(release, kernels[i], len) &&
+		    (!release[len] || strchr(".-+", release[len])))
+			return true;
+	}
+	return false;
+}
+
+/* Adds a name to a list; what does not fit is cut off. */
+static void name_add(char *list, size_t size, const char *between,
+		     const char *name)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, size - len, "%s%s", len ? between : "", name);
+}
+
 static void check_kernel(struct check *check)
 {
 	const char *release = check->uts.release;
-	size_t len = strlen(KERNEL_TESTED);
+	char series[64] = "";
+	size_t i;
 
-	if (strncmp(release, KERNEL_TESTED, len) ||
-	    (release[len] && !strchr(".-+", release[len])))
+	for (i = 0; i < NR_KERNELS; i++)
+		name_add(series, sizeof(series), " or ", kernels[i]);
+	if (!kernel_tested(release))
 		find(check, CHECK_NO, "kernel",
-		     "%s is untested and the module refuses it; boot a " KERNEL_TESTED " kernel",
-		     release);
+		     "%s is untested and the module refuses it; boot a %s kernel",
+		     release, series);
 	else if (strstr(check->uts.version, "PREEMPT_RT"))
 		find(check, CHECK_NO, "kernel",
 		     "%s is a PREEMPT_RT kernel, which the module refuses; boot one without",
@@ -86,27 +116,35 @@ static void check_kvm(struct check *check, const char *cmdline)
 		find(check, CHECK_OK, "kvm", "present");
 }
 
-/* The hardware. The module knows; otherwise the log or a VM's doorbells. */
-static void check_gic(struct check *check)
+static void check_gicv3(struct check *check)
+{
+	const char *what = "gicv3";
+
+	if (!check->module_err)
+		find(check, CHECK_OK, what, "the module found it");
+	else if (check->gic.v3)
+		find(check, CHECK_OK, what, "this host uses it");
+	else if (check->gic.interrupts)
+		find(check, CHECK_NO, what,
+		     "this host's interrupt controller is none, and the module refuses it");
+	else
+		find(check, CHECK_UNKNOWN, what, "cannot read /proc/interrupts");
+}
+
+/* The hardware, by the kernel's log. */
+static void check_gicv4_log(struct check *check)
 {
 	const struct gic *gic = &check->gic;
 	const char *what = "gicv4";
 
-	if (!check->module_err && check->module.caps & IRQHOP_CAP_DIRECT)
-		find(check, CHECK_OK, what, "the module found it");
-	else if (gic->doorbell_v4_1 || gic->log_v4_1)
-		find(check, CHECK_NO, what,
-		     "the GIC is a GICv4.1, which the module does not know");
-	else if (gic->doorbell)
-		find(check, CHECK_OK, what, "a VM uses it now");
-	else if (gic->log_its && (gic->log_kvm || gic->log_kvm_off))
+	if (gic->log_its && (gic->log_kvm || gic->log_kvm_off))
 		find(check, CHECK_OK, what, "the kernel's log says so");
 	else if (gic->log_whole && gic->log_its)
-		find(check, CHECK_NO, what,
-		     "the ITS has it, but KVM did not find it");
+		find(check, CHECK_NOTE, what,
+		     "the ITS has it, but KVM did not find it, " NO_V4);
 	else if (gic->log_whole)
-		find(check, CHECK_NO, what,
-		     "the GIC or its ITS has no GICv4, by the kernel's log");
+		find(check, CHECK_NOTE, what,
+		     "the GIC or its ITS has none, by the kernel's log, " NO_V4);
 	else if (gic->log_read)
 		find(check, CHECK_UNKNOWN, what,
 		     "the kernel's log no longer goes back to boot; look for 'ITS: Enabling GICv4 support' in the boot log, or load the module");
@@ -115,22 +153,44 @@ static void check_gic(struct check *check)
 		     "the kernel's log cannot be read; run this as root");
 }
 
-/*
- * What KVM was told, and whether it did so. The module does not know: it finds
- * out for one VM at a time.
- */
-static void check_gic_param(struct check *check, const char *cmdline)
+/* The hardware. The module knows; otherwise the log or a VM's doorbells. */
+static void check_gicv4(struct check *check)
 {
+	const struct gic *gic = &check->gic;
+	const char *what = "gicv4";
+
+	if (!check->module_err && check->module.caps & IRQHOP_CAP_DIRECT)
+		find(check, CHECK_OK, what, "the module found it");
+	else if (!check->module_err)
+		find(check, CHECK_NOTE, what, "the module found none, " NO_V4);
+	else if (gic->doorbell_v4_1 || gic->log_v4_1)
+		find(check, CHECK_NO, what,
+		     "the GIC is a GICv4.1, which the module does not know");
+	else if (gic->doorbell)
+		find(check, CHECK_OK, what, "a VM uses it now");
+	else
+		check_gicv4_log(check);
+}
+
+/*
+ * What KVM was told, and whether it did so; follows check_gicv4(). The module
+ * does not know: it finds out for one VM at a time.
+ */
+static void check_kvm_gicv4(struct check *check, const char *cmdline)
+{
+	bool none = check->finding[check->nr - 1].verdict == CHECK_NOTE;
 	const struct gic *gic = &check->gic;
 	const char *what = "kvm-gicv4";
 
-	if (gic->doorbell || gic->doorbell_v4_1)
+	if (none)
+		find(check, CHECK_NOTE, what, "KVM has no GICv4 to use");
+	else if (gic->doorbell || gic->doorbell_v4_1)
 		find(check, CHECK_OK, what, "KVM uses GICv4");
 	else if (!cmdline)
 		find(check, CHECK_UNKNOWN, what, "cannot read /proc/cmdline");
 	else if (!kparam_bool(cmdline, V4_PARAM, false) || gic->log_kvm_off)
-		find(check, CHECK_MISSING, what,
-		     "KVM does not use GICv4; boot with " V4_PARAM "=1");
+		find(check, CHECK_NOTE, what,
+		     "KVM does not use GICv4, " NO_V4 "; for direct delivery boot with " V4_PARAM "=1");
 	else
 		find(check, CHECK_OK, what, "booted with " V4_PARAM "=1");
 }
@@ -155,8 +215,8 @@ static void check_iommu(struct check *check)
 	if (dir_has("/sys/class/iommu", ""))
 		find(check, CHECK_OK, "iommu", "present");
 	else
-		find(check, CHECK_MISSING, "iommu",
-		     "none in use; enable the %s in the firmware and in the kernel",
+		find(check, CHECK_NOTE, "iommu",
+		     "none in use; to pass devices through, enable the %s in the firmware and in the kernel",
 		     is_arm64(check) ? "SMMU" : "IOMMU");
 }
 
@@ -184,11 +244,11 @@ static void check_vfio(struct check *check)
 	if (host_exists("/sys/bus/pci/drivers/vfio-pci"))
 		find(check, CHECK_OK, "vfio-pci", "loaded");
 	else if (module_installed(check, "/vfio-pci.ko"))
-		find(check, CHECK_MISSING, "vfio-pci",
-		     "not loaded; load it with 'modprobe vfio-pci'");
+		find(check, CHECK_NOTE, "vfio-pci",
+		     "not loaded; to pass devices through, load it with 'modprobe vfio-pci'");
 	else
-		find(check, CHECK_MISSING, "vfio-pci",
-		     "not installed; the kernel needs CONFIG_VFIO_PCI");
+		find(check, CHECK_NOTE, "vfio-pci",
+		     "not installed; to pass devices through, the kernel needs CONFIG_VFIO_PCI");
 }
 
 /* vfio-pci's and those of its variants, which are VFIO devices too. */
@@ -227,8 +287,8 @@ static void check_devices(struct check *check)
 		find(check, CHECK_OK, "devices", "%zu with VFIO:%s", nr,
 		     names);
 	else
-		find(check, CHECK_MISSING, "devices",
-		     "none is bound to vfio-pci; bind the one to pass through, for instance with 'driverctl set-override ADDRESS vfio-pci'");
+		find(check, CHECK_NOTE, "devices",
+		     "none is bound to vfio-pci; to pass one through, bind it, for instance with 'driverctl set-override ADDRESS vfio-pci'");
 }
 
 static void check_module(struct check *check)
@@ -264,23 +324,40 @@ static void check_module(struct check *check)
 	}
 }
 
-/* Only what the module itself says counts as able. */
+/*
+ * Direct delivery takes all that is looked at; without what there is a note
+ * of, there is still what KVM injects. Only what the module itself says counts
+ * as able.
+ */
 static void check_way(struct check *check)
 {
-	size_t i, bad = 0;
+	char stops[CHECK_TEXT_LEN / 2] = "", notes[CHECK_TEXT_LEN / 2] = "";
+	const char *what = "redirect";
+	size_t i;
 
-	for (i = 0; i < check->nr; i++)
-		bad += check->finding[i].verdict != CHECK_OK;
-	if (bad)
-		find(check, CHECK_NO, "redirect",
-		     "not possible now: see the %s above",
-		     bad == 1 ? "line that is not ok" :
-		     "lines that are not ok");
-	else if (check->module.caps & IRQHOP_CAP_DIRECT)
-		find(check, CHECK_OK, "redirect", "direct (GICv4)");
+	for (i = 0; i < check->nr; i++) {
+		const struct finding *finding = &check->finding[i];
+
+		if (finding->verdict == CHECK_NOTE)
+			name_add(notes, sizeof(notes), ", ", finding->what);
+		else if (finding->verdict != CHECK_OK)
+			name_add(stops, sizeof(stops), ", ", finding->what);
+	}
+	check->direct = !*stops && !*notes;
+	check->injected = !*stops &&
+			  check->module.caps & IRQHOP_CAP_INJECTED;
+	if (*stops)
+		find(check, CHECK_NO, what, "not possible now: see %s", stops);
+	else if (check->direct)
+		find(check, CHECK_OK, what, "direct (GICv4)%s",
+		     check->injected ? " and injected" : " only");
+	else if (check->injected)
+		find(check, CHECK_OK, what, "injected only (for direct see %s)",
+		     notes);
 	else
-		find(check, CHECK_NO, "redirect",
-		     "the module cannot redirect here; see the kernel's log");
+		find(check, CHECK_NO, what,
+		     "not possible now: the module cannot redirect injected interrupts; for direct see %s",
+		     notes);
 }
 
 void check_run(struct check *check)
@@ -297,8 +374,9 @@ void check_run(struct check *check)
 	check_kernel(check);
 	check_kvm(check, cmdline);
 	if (is_arm64(check)) {
-		check_gic(check);
-		check_gic_param(check, cmdline);
+		check_gicv3(check);
+		check_gicv4(check);
+		check_kvm_gicv4(check, cmdline);
 	}
 	check_iommu(check);
 	check_vfio(check);
@@ -310,6 +388,5 @@ void check_run(struct check *check)
 
 bool check_passed(const struct check *check)
 {
-	return check->nr &&
-	       check->finding[check->nr - 1].verdict == CHECK_OK;
+	return check->direct || check->injected;
 }

@@ -16,12 +16,14 @@
 /**
  * enum check_verdict - of one thing
  * @CHECK_OK: as it has to be
+ * @CHECK_NOTE: not there; only direct delivery needs it
  * @CHECK_MISSING: not there, but can be had
  * @CHECK_NO: not on this host
  * @CHECK_UNKNOWN: could not be found out
  */
 enum check_verdict {
 	CHECK_OK,
+	CHECK_NOTE,
 	CHECK_MISSING,
 	CHECK_NO,
 	CHECK_UNKNOWN,
@@ -38,7 +40,9 @@ struct finding {
  * @uts: uname(2), set by the caller
  * @module: the module
  * @module_err: why it did not answer, or 0
- * @gic: what could be seen of GICv4
+ * @gic: what could be seen of it
+ * @direct: direct interrupts can be redirected now
+ * @injected: injected interrupts can be redirected now
  * @nr: number of findings
  * @finding: in the order in which they are to be shown
  */
@@ -47,12 +51,14 @@ struct check {
 	struct module module;
 	int module_err;
 	struct gic gic;
+	bool direct;
+	bool injected;
 	size_t nr;
 	struct finding finding[CHECK_FINDINGS];
 };
 
 void check_run(struct check *check);
-/* Whether redirecting is possible now. */
+/* Whether redirecting is possible now, one way at least. */
 bool check_passed(const struct check *check);
 
 #endif

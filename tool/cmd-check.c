@@ -13,6 +13,7 @@
 
 static const char * const verdict_name[] = {
 	[CHECK_OK]	= "ok",
+	[CHECK_NOTE]	= "note",
 	[CHECK_MISSING]	= "missing",
 	[CHECK_NO]	= "no",
 	[CHECK_UNKNOWN]	= "unknown",
@@ -42,8 +43,10 @@ static void findings_json(const struct check *check)
 
 	for (i = 0; i < check->nr; i++)
 		json_add(findings, finding_json(&check->finding[i]));
-	json_document(json_make("{s:b, s:o}",
+	json_document(json_make("{s:b, s:b, s:b, s:o}",
 				"redirect", check_passed(check),
+				"direct", check->direct,
+				"injected", check->injected,
 				"findings", findings));
 }
 

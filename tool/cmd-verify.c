@@ -115,9 +115,9 @@ static void verdict_print(const struct verdict *verdict)
 	size_t i;
 
 	if (verdict_ok(verdict))
-		printf("VM %d (%s): ok: %zu interrupts (%zu direct, %zu away, %zu stranded)\n",
+		printf("VM %d (%s): ok: %zu interrupts (%zu direct, %zu injected; %zu away, %zu stranded)\n",
 		       vm->pid, vm->name, count->all, count->direct,
-		       count->away, count->stranded);
+		       count->injected, count->away, count->stranded);
 	for (i = 0; i < verdict->drift.nr; i++) {
 		drift_text(&verdict->drift.drift[i], text);
 		printf("VM %d (%s): drift: %s\n", vm->pid, vm->name, text);
@@ -131,8 +131,9 @@ static json_t *drift_json(const struct drift *drift)
 {
 	const struct lpi *lpi = &drift->lpi;
 
-	return json_make("{s:I, s:s, s:o, s:o, s:o, s:o}",
+	return json_make("{s:I, s:s, s:s, s:o, s:o, s:o, s:o}",
 			 "intid", (json_int_t)lpi->intid,
+			 "delivery", lpi_delivery(lpi),
 			 "kind", drift_kind_name(drift->kind),
 			 "home", json_number(lpi->home, LPI_NO_VCPU),
 			 "target", json_number(lpi->target, LPI_NO_VCPU),
@@ -158,6 +159,8 @@ static json_t *verdict_json(const struct verdict *verdict)
 			  "looks", verdict->looks);
 	json_put(value, "interrupts", json_make("I", (json_int_t)count->all));
 	json_put(value, "direct", json_make("I", (json_int_t)count->direct));
+	json_put(value, "injected",
+		 json_make("I", (json_int_t)count->injected));
 	json_put(value, "away", json_make("I", (json_int_t)count->away));
 	json_put(value, "stranded",
 		 json_make("I", (json_int_t)count->stranded));

@@ -19,16 +19,15 @@ static int drift_add(struct drift_list *list, enum drift_kind kind,
 	return 0;
 }
 
-static bool is_direct(const struct lpi *lpi)
+/* Without, it is not delivered, or the guest has not said where. */
+static bool has_place(const struct lpi *lpi)
 {
-	return lpi->flags & IRQHOP_IRQ_F_DIRECT;
+	return lpi->home != LPI_NO_VCPU && lpi->target != LPI_NO_VCPU;
 }
 
-/* A guest that has not said where it wants an interrupt can have it anywhere. */
 static bool is_away(const struct lpi *lpi)
 {
-	return is_direct(lpi) && lpi->home != LPI_NO_VCPU &&
-	       lpi->target != lpi->home;
+	return has_place(lpi) && lpi->target != lpi->home;
 }
 
 static bool is_known(const struct lpi *lpi)
@@ -42,7 +41,7 @@ static int find_enabled(struct drift_list *list, const struct lpi *lpi)
 	int err = 0;
 
 	if (!is_known(lpi))
-		return is_direct(lpi) ? drift_add(list, DRIFT_UNKNOWN, lpi) : 0;
+		return has_place(lpi) ? drift_add(list, DRIFT_UNKNOWN, lpi) : 0;
 	if (lpi->engine_home != lpi->home)
 		err = drift_add(list, DRIFT_HOME, lpi);
 	if (!err && lpi->engine_target != lpi->target)
@@ -125,7 +124,10 @@ struct drift_count drift_count(const struct lpi_list *lpis)
 	for (i = 0; i < lpis->nr; i++) {
 		const struct lpi *lpi = &lpis->lpi[i];
 
-		count.direct += is_direct(lpi);
+		if (lpi_direct(lpi))
+			count.direct++;
+		else
+			count.injected++;
 		count.away += is_away(lpi);
 		count.stranded += !!(lpi->flags & IRQHOP_IRQ_F_STRANDED);
 	}
@@ -160,7 +162,10 @@ void drift_text(const struct drift *drift, char text[DRIFT_TEXT_LEN])
 		[DRIFT_TARGET]	= "interrupt %u: target by the ITS driver %s, by irqhop %s",
 		[DRIFT_AWAY]	= "interrupt %u: home %s, target %s, but the VM is not enabled",
 	};
+	static const char injected_target[] =
+		"interrupt %u: target by KVM %s, by irqhop %s";
 	const struct lpi *lpi = &drift->lpi;
+	const char *format = formats[drift->kind];
 	uint32_t a = lpi->home, b = lpi->target;
 	char buf[2][16];
 
@@ -169,7 +174,9 @@ void drift_text(const struct drift *drift, char text[DRIFT_TEXT_LEN])
 	if (drift->kind == DRIFT_TARGET) {
 		a = lpi->target;
 		b = lpi->engine_target;
+		if (!lpi_direct(lpi))
+			format = injected_target;
 	}
-	snprintf(text, DRIFT_TEXT_LEN, formats[drift->kind], lpi->intid,
+	snprintf(text, DRIFT_TEXT_LEN, format, lpi->intid,
 		 vcpu_text(buf[0], a), vcpu_text(buf[1], b));
 }

@@ -12,10 +12,11 @@
 
 /**
  * enum drift_kind - what does not agree
- * @DRIFT_UNKNOWN: it is direct, but irqhop does not have it in its table
+ * @DRIFT_UNKNOWN: it has home and target, but is not in irqhop's table
  * @DRIFT_HOME: its home, by KVM and by irqhop
- * @DRIFT_TARGET: its target, by the ITS driver and by irqhop
- * @DRIFT_AWAY: the VM is not enabled, and its target is not its home
+ * @DRIFT_TARGET: its target, by the ITS driver (injected: by KVM) and by irqhop
+ * @DRIFT_AWAY: the VM is not enabled, and its target is not its home. Of an
+ *	injected one KVM has a single record, which is then both
  */
 enum drift_kind {
 	DRIFT_UNKNOWN,
@@ -38,12 +39,14 @@ struct drift_list {
  * struct drift_count - a VM's interrupts in numbers
  * @all: all of them
  * @direct: direct ones
- * @away: direct ones whose target is not their home
+ * @injected: the others
+ * @away: those whose target is not their home
  * @stranded: stranded ones
  */
 struct drift_count {
 	size_t all;
 	size_t direct;
+	size_t injected;
 	size_t away;
 	size_t stranded;
 };

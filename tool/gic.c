@@ -57,12 +57,14 @@ static void log_read(struct gic *gic, int fd)
 		gic->log_whole = false;
 }
 
-static void doorbells_read(struct gic *gic)
+static void interrupts_read(struct gic *gic)
 {
 	char *text = host_read(NULL, "/proc/interrupts");
 
 	if (!text)
 		return;
+	gic->interrupts = true;
+	gic->v3 = strstr(text, " GICv3 ");
 	gic->doorbell = strstr(text, " GICv4-vpe ");
 	gic->doorbell_v4_1 = strstr(text, " GICv4.1-vpe ");
 	free(text);
@@ -78,5 +80,5 @@ void gic_read(struct gic *gic)
 		log_read(gic, fd);
 		close(fd);
 	}
-	doorbells_read(gic);
+	interrupts_read(gic);
 }

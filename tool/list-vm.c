@@ -81,11 +81,6 @@ static const char *number(char buf[16], uint32_t value, uint32_t none)
 	return buf;
 }
 
-static const char *delivery(const struct lpi *lpi)
-{
-	return lpi->flags & IRQHOP_IRQ_F_DIRECT ? "direct" : "injected";
-}
-
 static const char *flags_text(char buf[32], uint32_t flags)
 {
 	snprintf(buf, 32, "%s%s%s",
@@ -105,7 +100,7 @@ static void lpi_print(const struct lpi *lpi)
 		device_text(&device, text);
 	printf("%7u  %5s  %6s  %-8s  %8s  %-16s  %s\n", lpi->intid,
 	       number(home, lpi->home, LPI_NO_VCPU),
-	       number(target, lpi->target, LPI_NO_VCPU), delivery(lpi),
+	       number(target, lpi->target, LPI_NO_VCPU), lpi_delivery(lpi),
 	       number(host_irq, lpi->host_irq, 0),
 	       flags_text(flags, lpi->flags), text);
 }
@@ -192,7 +187,7 @@ static json_t *lpi_json(const struct lpi *lpi)
 
 	value = json_make("{s:I, s:s, s:b, s:b, s:b}",
 			  "intid", (json_int_t)lpi->intid,
-			  "delivery", delivery(lpi),
+			  "delivery", lpi_delivery(lpi),
 			  "enabled", !!(lpi->flags & IRQHOP_IRQ_F_ENABLED),
 			  "pending", !!(lpi->flags & IRQHOP_IRQ_F_PENDING),
 			  "stranded", !!(lpi->flags & IRQHOP_IRQ_F_STRANDED));

@@ -6,6 +6,16 @@
 #include "attr.h"
 #include "lpi.h"
 
+bool lpi_direct(const struct lpi *lpi)
+{
+	return lpi->flags & IRQHOP_IRQ_F_DIRECT;
+}
+
+const char *lpi_delivery(const struct lpi *lpi)
+{
+	return lpi_direct(lpi) ? "direct" : "injected";
+}
+
 static int lpi_attr(const struct nlattr *attr, struct lpi *lpi)
 {
 	switch (mnl_attr_get_type(attr)) {

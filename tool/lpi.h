@@ -11,7 +11,8 @@
  * struct lpi - an LPI; %LPI_NO_VCPU where a record does not say
  * @intid: the guest's number of it
  * @home: its home, by KVM's record
- * @target: its target, by the record of the host's ITS driver
+ * @target: its target, by the record of the host's ITS driver; of an injected
+ *	one, by KVM's
  * @engine_home: its home, by the module's own record
  * @engine_target: its target, by the module's own record
  * @host_irq: the host's irq, 0: none
@@ -26,6 +27,12 @@ struct lpi {
 	uint32_t host_irq;
 	uint32_t flags;
 };
+
+/* Is it delivered by the interrupt hardware without an exit? */
+bool lpi_direct(const struct lpi *lpi);
+
+/* "direct" or "injected" */
+const char *lpi_delivery(const struct lpi *lpi);
 
 /* Ascending by INTID. */
 struct lpi_list {

@@ -169,8 +169,7 @@ static void model_clock(u64 t)
 /* Its home runs, and it does not wait for an occasion. */
 static bool model_goes_home(const struct model_irq *irq)
 {
-	return (m.rule == IRQHOP_RULE_EAGER ||
-		irq->path == IRQHOP_PATH_INJECTED) && model_takes(irq->home);
+	return m.rule == IRQHOP_RULE_EAGER && model_takes(irq->home);
 }
 
 static const char *judge_out(u16 i, const struct irqhop_decision *d);
@@ -187,6 +186,11 @@ static const char *judge(u16 i, const struct irqhop_decision *d)
 		return NULL;
 	}
 	away = irq->home != irq->target;
+	if (away && model_quiet() && irq->path == IRQHOP_PATH_INJECTED) {
+		REQUIRE(d->action == IRQHOP_RETURN && d->target == irq->home,
+			"quiet and injected, and does not go home");
+		return NULL;
+	}
 	if (model_keeps(irq->target)) {
 		REQUIRE(d->action == IRQHOP_STAY,
 			"taken from one that keeps its interrupts");
@@ -255,8 +259,8 @@ static const char *judge_out(u16 i, const struct irqhop_decision *d)
 /* --- events --------------------------------------------------------------- */
 
 enum op {
-	OP_SET, OP_ENABLE, OP_ADD, OP_DEL, OP_SEEN, OP_UNSEEN, OP_MARK, OP_POLICY,
-	OP_RULE, OP_HALTED, OP_BOUND, OP_CLOCK, OP_LOOK, OP_PAUSE, OP_DRAIN,
+	OP_SET, OP_ENABLE, OP_ADD, OP_DEL, OP_PATH, OP_SEEN, OP_UNSEEN, OP_MARK,
+	OP_POLICY, OP_RULE, OP_HALTED, OP_BOUND, OP_CLOCK, OP_LOOK, OP_PAUSE, OP_DRAIN,
 	NR_OPS
 };
 
@@ -277,6 +281,7 @@ static const struct {
 	[OP_ADD]	= { "add: home, target, path", 6,
 			    { A_PLACE, A_PLACE, A_PATH } },
 	[OP_DEL]	= { "del", 2, { A_IRQ } },
+	[OP_PATH]	= { "interrupt, path", 1, { A_IRQ, A_PATH } },
 	[OP_SEEN]	= { "seen: interrupt, home, target", 3,
 			    { A_IRQ, A_PLACE, A_PLACE } },
 	[OP_UNSEEN]	= { "at home, and nobody says so", 3, { A_IRQ } },
@@ -644,6 +649,13 @@ static const char *event_do(const struct event *ev)
 		if (m.irq[i].live)
 			irqhop_engine_irq_del(&e, i);
 		m.irq[i].live = false;
+		return NULL;
+	case OP_PATH:
+		if (m.irq[i].live) {
+			m.irq[i].path = arg[1];
+			irqhop_engine_path_set(&e, i, m.irq[i].path);
+			irqhop_engine_irq_mark(&e, i);
+		}
 		return NULL;
 	case OP_SEEN:
 		return m.irq[i].live ? do_seen(i, arg) : NULL;

@@ -104,21 +104,25 @@ static void test_who_gets_a_look(void **state)
 	}
 }
 
-/* Under "lazy" only those that are injected. */
-static void test_injected_gets_a_look(void **state)
+/* The guest takes its device's direct path away, and gives it again. */
+static void test_path_changes(void **state)
 {
 	u16 i;
 
 	(void)state;
-	vcpus_start("recent", 4, "HRR");
-	irq_add(0, 1);
-	i = irqhop_engine_irq_add(&e, 0, 1, IRQHOP_PATH_INJECTED);
+	vcpus_start("recent", 4, "uUU");
+	i = irq_add(1, 0);
 	settle();
-	vcpu_become(0, 'R');
-	assert_int_equal(e.nr_todo, 1);
-	assert_int_equal(irqhop_engine_todo_first(&e), i);
-	assert_int_equal(settle(), 1);
 	assert_int_equal(e.irq[i].target, 0);
+	irqhop_engine_path_set(&e, i, IRQHOP_PATH_INJECTED);
+	irqhop_engine_path_set(&e, i, IRQHOP_PATH_INJECTED);
+	assert_int_equal(e.nr_injected, 1);
+	irqhop_engine_irq_mark(&e, i);
+	assert_int_equal(settle(), 1);
+	assert_int_equal(e.irq[i].target, 1);
+	irqhop_engine_path_set(&e, i, IRQHOP_PATH_DIRECT);
+	assert_int_equal(e.nr_injected, 0);
+	irqhop_engine_path_set(&e, i, IRQHOP_PATH_INJECTED);
 	irqhop_engine_irq_del(&e, i);
 	assert_int_equal(e.nr_injected, 0);
 }
@@ -413,7 +417,7 @@ int event_tests(void)
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_who_gets_a_look),
-		cmocka_unit_test(test_injected_gets_a_look),
+		cmocka_unit_test(test_path_changes),
 		cmocka_unit_test(test_enable_is_coming_in),
 		cmocka_unit_test(test_in_handler_only_when_out),
 		cmocka_unit_test(test_stranded_goes_to_the_first_one_in),

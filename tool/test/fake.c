@@ -4,6 +4,7 @@
  * they are like is said by the environment:
  *
  * FAKE_ROOT	below which /proc, /sys and /dev are
+ * FAKE_UNAME	"MACHINE RELEASE": what the host is and runs
  * FAKE_NOCAP	the caller is not privileged
  * FAKE_ABSENT	the module is not loaded
  * FAKE_GONE_AT	after so many requests the module is gone
@@ -70,6 +71,17 @@ static int pipe_fd = -1;
 __attr((constructor)) static void root_set(void)
 {
 	host_root = getenv("FAKE_ROOT") ?: "";
+}
+
+int __wrap_uname(struct utsname *uts)
+{
+	const char *text = getenv("FAKE_UNAME");
+	int err = __real_uname(uts);
+
+	if (!err && text &&
+	    sscanf(text, "%64s %64s", uts->machine, uts->release) != 2)
+		abort();
+	return err;
 }
 
 static int fd_new(int least, pid_t pid)
@@ -316,7 +328,8 @@ static void info_get(const struct nlmsghdr *req)
 	}
 	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 20000);
 	mnl_attr_put_u32(nlh, IRQHOP_A_CAPS,
-			 number("FAKE_CAPS", IRQHOP_CAP_DIRECT));
+			 number("FAKE_CAPS",
+				IRQHOP_CAP_DIRECT | IRQHOP_CAP_INJECTED));
 	done(nlh);
 	put_error(req, 0, NULL);
 }
@@ -476,27 +489,25 @@ static void vcpu_id_put(struct nlmsghdr *nlh, uint16_t attr, uint32_t intid,
 }
 
 /*
- * Not in order; every third injected, one of those with no home; if the VM is
- * enabled, all direct ones away and one stranded.
+ * Not in order; every third injected, one of those with no home and nowhere;
+ * if the VM is enabled, all others away and one stranded.
  */
 static void lpi_put(struct nlmsghdr *nlh, uint32_t i, bool on)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, IRQHOP_A_IRQ);
 	uint32_t home = i == 6 ? NO_VCPU : i % 4, intid = 8192 + LPIS - 1 - i;
-	uint32_t target = on ? (i + 1) % 4 : home;
+	uint32_t target = on && home != NO_VCPU ? (i + 1) % 4 : home;
 	bool direct = i % 3;
 
 	mnl_attr_put_u32(nlh, IRQHOP_IRQ_INTID, intid);
 	vcpu_id_put(nlh, IRQHOP_IRQ_HOME, intid, "home", home);
-	if (direct) {
-		vcpu_id_put(nlh, IRQHOP_IRQ_TARGET, intid, "target", target);
+	vcpu_id_put(nlh, IRQHOP_IRQ_TARGET, intid, "target", target);
+	if (direct)
 		mnl_attr_put_u32(nlh, IRQHOP_IRQ_HOST_IRQ, 50 + i);
-	}
 	if (on) {
-		vcpu_id_put(nlh, IRQHOP_IRQ_ENGINE_HOME, intid, "ehome",
-			    direct ? home : NO_VCPU);
+		vcpu_id_put(nlh, IRQHOP_IRQ_ENGINE_HOME, intid, "ehome", home);
 		vcpu_id_put(nlh, IRQHOP_IRQ_ENGINE_TARGET, intid, "etarget",
-			    direct ? target : NO_VCPU);
+			    target);
 	}
 	mnl_attr_put_u32(nlh, IRQHOP_IRQ_FLAGS, direct ? IRQHOP_IRQ_F_DIRECT |
 			 IRQHOP_IRQ_F_ENABLED |

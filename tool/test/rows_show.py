@@ -80,7 +80,42 @@ STAT = [
     Row("stat of all, and the module is unloaded", "stat -i 0.01", 3,
         "^ +101 ", "was unloaded meanwhile", env={**ON, "FAKE_GONE_AT": 3}),
 ]
+ARM64 = {"FAKE_UNAME": "aarch64 6.12.38+deb12-arm64"}
+# World.py's host has no GICv4 and no VFIO; the module says what it can.
+NO_DIRECT = {**ARM64, "FAKE_CAPS": 4}
+NOTES = ("gicv4", "kvm-gicv4", "iommu", "vfio-pci", "devices")
+
+
+def found_as(found, verdict):
+    """What check --json has found so, in order."""
+    return tuple(finding["what"] for finding in found["findings"]
+                 if finding["verdict"] == verdict)
+
+
 CHECK = [
+    Row("check of a host without GICv4 and VFIO", "check", env=NO_DIRECT,
+        out="^ok +redirect +injected only .for direct see "
+        f"{', '.join(NOTES)}.$"),
+    Row("check: what a note looks like", "check", env=NO_DIRECT,
+        out="^note +gicv4 +the module found none, so a passed-through "
+        "device's interrupts cost an exit each$"),
+    Row("check --json of a host without GICv4 and VFIO", "check --json",
+        schema="check", env=NO_DIRECT, holds=lambda found:
+        found["redirect"] and found["injected"] and not found["direct"] and
+        found_as(found, "note") == NOTES and
+        len(found_as(found, "ok")) == len(found["findings"]) - len(NOTES)),
+    Row("check of a host on which nothing can be redirected", "check --json",
+        1, schema="check", env={**ARM64, "FAKE_CAPS": 0},
+        holds=lambda found: found_as(found, "no") == ("redirect",) and
+        not found["redirect"] and not found["injected"] and
+        not found["direct"]),
+    Row("check without the module names it", "check", 1,
+        r"^no +redirect +not possible now: see gicv4, module$",
+        env={**ARM64, "FAKE_ABSENT": 1}),
+    Row("check with an untested kernel", "check --json", 1, schema="check",
+        env={"FAKE_UNAME": "aarch64 5.10.0"}, holds=lambda found:
+        found_as(found, "no") == ("kernel", "redirect") and
+        not found["injected"]),
     Row("check --json", "check --json", 1, schema="check",
         holds=lambda found: not found["redirect"] and {
             "what": "module", "verdict": "ok",
@@ -91,9 +126,25 @@ CHECK = [
         env={"FAKE_FAMILY": 1}),
 ]
 
-# 200 of the 300 are direct; all of them are away if the VM is enabled.
-OK_ON = "VM 101 (web): ok: 300 interrupts (200 direct, 200 away, 1 stranded)\n"
-OK_OFF = "VM 102 (db): ok: 300 interrupts (200 direct, 0 away, 0 stranded)\n"
+# And with a GICv4 and a device passed through: see world.passthrough().
+CHECK_DIRECT = [
+    Row("check of a host with GICv4 and VFIO", "check", env=ARM64,
+        out=r"^ok +redirect +direct \(GICv4\) and injected$"),
+    Row("check --json of a host with GICv4 and VFIO", "check --json",
+        schema="check", env=ARM64, holds=lambda found:
+        found["redirect"] and found["injected"] and found["direct"] and
+        len(found_as(found, "ok")) == len(found["findings"])),
+    Row("check of a module that has direct ones only", "check --json",
+        schema="check", env={**ARM64, "FAKE_CAPS": 1}, holds=lambda found:
+        found["redirect"] and found["direct"] and not found["injected"] and
+        found["findings"][-1]["text"] == "direct (GICv4) only"),
+]
+
+# 200 of the 300 are direct; all but one are away if the VM is enabled.
+OK_ON = ("VM 101 (web): ok: 300 interrupts (200 direct, 100 injected; "
+         "299 away, 1 stranded)\n")
+OK_OFF = ("VM 102 (db): ok: 300 interrupts (200 direct, 100 injected; "
+          "0 away, 0 stranded)\n")
 LOOKS = ["sleep 0.75"] * 4
 FAST = {**ON, "FAKE_SLEEP": 1}
 
@@ -116,9 +167,15 @@ VERIFY = [
           "interrupt 8192: target by the ITS driver 2, by irqhop 0"),
     drift("verify: unknown", "8192:ehome:99 8192:etarget:99",
           "interrupt 8192: home 3, target 0, but not in irqhop's table"),
-    drift("verify: not direct, but in the table",
-          "8194:ehome:1 8194:etarget:2",
-          "interrupt 8194: target by the ITS driver none, by irqhop 2"),
+    drift("verify: home of an injected one", "8194:ehome:3",
+          "interrupt 8194: home by KVM 1, by irqhop 3"),
+    drift("verify: target of an injected one", "8194:target:3",
+          "interrupt 8194: target by KVM 3, by irqhop 2"),
+    drift("verify: unknown, injected", "8194:ehome:99 8194:etarget:99",
+          "interrupt 8194: home 1, target 2, but not in irqhop's table"),
+    drift("verify: injected and nowhere, but in the table",
+          "8485:etarget:2",
+          "interrupt 8485: target by KVM none, by irqhop 2"),
     drift("verify: not enabled, not at home", "8192:target:2",
           "interrupt 8192: home 3, target 2, but the VM is not enabled",
           vm="db"),
@@ -140,16 +197,21 @@ VERIFY = [
         "differ\n"),
     Row("verify --json", "verify --json web db", schema="verify", env=FAST,
         holds=lambda found: found["ok"] and
-        [vm["enabled"] for vm in found["vms"]] == [True, False]),
+        [vm["enabled"] for vm in found["vms"]] == [True, False] and
+        [[vm[key] for key in ("direct", "injected", "away")]
+         for vm in found["vms"]] == [[200, 100, 299], [200, 100, 0]]),
     Row("verify --json with drift", "verify --json web db", 6,
-        schema="verify", env={**FAST, "FAKE_DRIFT": "8192:ehome:1",
+        schema="verify", env={**FAST, "FAKE_DRIFT":
+                              "8192:ehome:1 8194:etarget:3",
                               "FAKE_CHECK": "no"},
         holds=lambda found: not found["ok"] and
         [vm["ok"] for vm in found["vms"]] == [False, True] and
         found["vms"][0]["message"] == "no" and
         found["vms"][0]["drift"] == [{
-            "intid": 8192, "kind": "home", "home": 3, "target": 0,
-            "engine_home": 1, "engine_target": 0}]),
+            "intid": 8192, "delivery": "direct", "kind": "home", "home": 3,
+            "target": 0, "engine_home": 1, "engine_target": 0}, {
+            "intid": 8194, "delivery": "injected", "kind": "target",
+            "home": 1, "target": 2, "engine_home": 1, "engine_target": 3}]),
     Row("verify --all", "verify --all", 1, r"^VM 102 \(db\): ok: ",
         "holds several VMs", env=FAST),
     Row("verify of a bad name", "verify web nobody", 4, None,

@@ -218,6 +218,8 @@ def run_fake(tap, directory):
                 4, None, "has ended"))
     os.unlink(root / "proc/self/fd/300")
     os.symlink("anon_inode:kvm-vm", root / "proc/self/fd/300")
+    world.passthrough(root)
+    tap.rows(rows_show.CHECK_DIRECT)
     world.several(root, False)
     tap.rows(rows_change.ENABLE_ALL)
     world.put(root / "proc/self/mounts", "proc /proc proc rw 0 0\n")

@@ -25,6 +25,7 @@
 #define KVM_41	"6,300,9,-;kvm [1]: GICv4.1 support enabled\n"
 #define LIE	"12,300,9,-;kvm [1]: GICv4 support enabled\n" \
 		"12,301,9,-;ITS: Enabling GICv4 support\n"
+#define TIMER	" 11:  9      GICv3  27 Level  arch_timer\n"
 #define V4	"console=ttyAMA0 kvm-arm.vgic_v4_enable=1\n"
 
 static char root[64];
@@ -102,9 +103,9 @@ static int setup(void **state)
 	set(check.uts.release, "6.12.38+deb12-arm64");
 	set(check.uts.version, "#1 SMP Debian");
 	module_err = 0;
-	module_caps = IRQHOP_CAP_DIRECT;
+	module_caps = IRQHOP_CAP_DIRECT | IRQHOP_CAP_INJECTED;
 	put("/proc/cmdline", V4);
-	put("/proc/interrupts", " 12:  0  ITS-MSI 3 Edge  vfio\n");
+	put("/proc/interrupts", TIMER " 12:  0  ITS-MSI 3 Edge  vfio\n");
 	put("/dev/kmsg", BOOT ITS KVM_ON);
 	put("/sys/class/misc/kvm", "");
 	put("/sys/class/iommu/smmu3.0x1", "");
@@ -128,10 +129,28 @@ static void is(const char *what, enum check_verdict verdict, const char *text)
 		if (!strstr(check.finding[i].text, text))
 			fail_msg("'%s' not in '%s'", text,
 				 check.finding[i].text);
-		assert_true(verdict == CHECK_OK || !check_passed(&check));
+		if (verdict > CHECK_NOTE)
+			assert_false(check_passed(&check));
 		return;
 	}
 	fail_msg("nothing about %s", what);
+}
+
+/*
+ * What @what is about is not there, in words with @text: direct delivery is
+ * lost, injected interrupts are not.
+ */
+static void is_note(const char *what, const char *text)
+{
+	const char *redirect;
+
+	is(what, CHECK_NOTE, text);
+	assert_true(check_passed(&check));
+	assert_true(check.injected);
+	assert_false(check.direct);
+	redirect = check.finding[check.nr - 1].text;
+	if (strncmp(redirect, "injected only", 13) || !strstr(redirect, what))
+		fail_msg("%s is noted, but: %s", what, redirect);
 }
 
 static void test_all_there(void **state)
@@ -139,11 +158,13 @@ static void test_all_there(void **state)
 	size_t i;
 
 	(void)state;
-	is("redirect", CHECK_OK, "direct");
+	is("redirect", CHECK_OK, "direct (GICv4) and injected");
 	assert_true(check_passed(&check));
+	assert_true(check.direct);
+	assert_true(check.injected);
 	for (i = 0; i < check.nr; i++)
 		assert_int_equal(check.finding[i].verdict, CHECK_OK);
-	assert_int_equal(check.nr, 10);
+	assert_int_equal(check.nr, 11);
 }
 
 static void test_machine(void **state)
@@ -163,11 +184,12 @@ static void test_kernel(void **state)
 	is("kernel", CHECK_OK, "6.12");
 	set(check.uts.release, "6.120.1");
 	is("kernel", CHECK_NO, "untested");
-	set(check.uts.release, "6.1.0-13-arm64");
-	is("kernel", CHECK_NO, "untested");
+	set(check.uts.release, "5.10.0-28-arm64");
+	is("kernel", CHECK_NO, "boot a 6.");
 	set(check.uts.release, "6.12.38");
 	set(check.uts.version, "#1 SMP PREEMPT_RT Debian");
 	is("kernel", CHECK_NO, "PREEMPT_RT");
+	is("redirect", CHECK_NO, "see kernel");
 }
 
 static void test_kvm(void **state)
@@ -178,6 +200,18 @@ static void test_kvm(void **state)
 	put("/proc/cmdline", V4);
 	drop("/sys/class/misc/kvm");
 	is("kvm", CHECK_MISSING, "EL2");
+}
+
+static void test_gicv3(void **state)
+{
+	(void)state;
+	is("gicv3", CHECK_OK, "the module");
+	module_err = -ENODEV;
+	is("gicv3", CHECK_OK, "this host uses it");
+	put("/proc/interrupts", " 11:  9      GICv2  27 Level  arch_timer\n");
+	is("gicv3", CHECK_NO, "the module refuses it");
+	drop("/proc/interrupts");
+	is("gicv3", CHECK_UNKNOWN, "/proc/interrupts");
 }
 
 /* What the log says counts where the module is not loaded. */
@@ -206,14 +240,14 @@ static void test_gic_log(void **state)
 	gic_is(BOOT ITS KVM_ON, CHECK_OK, "log");
 	gic_is(BOOT ITS KVM_OFF, CHECK_OK, "log");
 	gic_is(BOOTED ITS KVM_ON, CHECK_OK, "log");
-	gic_is(BOOT, CHECK_NO, "no GICv4");
-	gic_is(BOOT KVM_ON, CHECK_NO, "no GICv4");
-	gic_is(BOOT ITS, CHECK_NO, "KVM did not find it");
+	gic_is(BOOT, CHECK_NOTE, "has none");
+	gic_is(BOOT KVM_ON, CHECK_NOTE, "has none");
+	gic_is(BOOT ITS, CHECK_NOTE, "KVM did not find it");
 	gic_is(BOOT ITS KVM_41, CHECK_NO, "4.1");
 	gic_is(BOOTED, CHECK_UNKNOWN, "boot log");
 	gic_is(BOOTED KVM_ON, CHECK_UNKNOWN, "boot log");
 	/* Written to the log by a user. */
-	gic_is(BOOT LIE, CHECK_NO, "no GICv4");
+	gic_is(BOOT LIE, CHECK_NOTE, "has none");
 }
 
 static void test_gic_no_log(void **state)
@@ -227,31 +261,58 @@ static void test_gic_no_log(void **state)
 	gic_is("", CHECK_NO, "4.1");
 }
 
+/* It knows better than a log that says nothing. */
+static void test_gic_module(void **state)
+{
+	(void)state;
+	module_caps = IRQHOP_CAP_INJECTED;
+	put("/dev/kmsg", BOOTED);
+	is_note("gicv4", "interrupts cost an exit");
+	/* No advice to use what is not there. */
+	is_note("kvm-gicv4", "no GICv4 to use");
+	put("/proc/cmdline", "console=ttyAMA0\n");
+	is_note("kvm-gicv4", "no GICv4 to use");
+	is("redirect", CHECK_OK, "injected only (for direct see gicv4, kvm-gicv4)");
+	module_caps |= IRQHOP_CAP_DIRECT;
+	is("gicv4", CHECK_OK, "the module");
+	is_note("kvm-gicv4", "boot with");
+}
+
 static void test_param(void **state)
 {
 	(void)state;
 	/* The module's cap is the hardware's; what KVM was told counts. */
 	put("/proc/cmdline", "console=ttyAMA0\n");
 	put("/dev/kmsg", BOOT ITS KVM_OFF);
-	is("kvm-gicv4", CHECK_MISSING, "boot with kvm-arm.vgic_v4_enable=1");
+	is_note("kvm-gicv4", "boot with kvm-arm.vgic_v4_enable=1");
 	put("/proc/cmdline", "kvm-arm.vgic_v4_enable=1 kvm-arm.vgic_v4_enable=0\n");
-	is("kvm-gicv4", CHECK_MISSING, "boot with");
-	is("redirect", CHECK_NO, "not possible");
+	is_note("kvm-gicv4", "interrupts cost an exit");
+	drop("/proc/cmdline");
+	is("kvm-gicv4", CHECK_UNKNOWN, "/proc/cmdline");
+	is("redirect", CHECK_NO, "see kvm-gicv4");
 }
 
-/* All seems well, but the module says that it cannot. */
+/* What the module says that it can, with all else well. */
 static void test_caps(void **state)
 {
 	(void)state;
 	module_caps = 0;
-	is("redirect", CHECK_NO, "cannot redirect here");
+	is("redirect", CHECK_NO, "cannot redirect injected interrupts; for direct see gicv4");
+	assert_false(check_passed(&check));
+	module_caps = IRQHOP_CAP_DIRECT;
+	is("redirect", CHECK_OK, "direct (GICv4) only");
+	assert_true(check_passed(&check));
+	assert_false(check.injected);
+	put("/proc/cmdline", "console=ttyAMA0\n");
+	is("redirect", CHECK_NO, "cannot redirect injected interrupts; for direct see kvm-gicv4");
+	assert_false(check.direct);
 }
 
 static void test_iommu(void **state)
 {
 	(void)state;
 	drop("/sys/class/iommu/smmu3.0x1");
-	is("iommu", CHECK_MISSING, "SMMU");
+	is_note("iommu", "SMMU");
 }
 
 static void test_vfio(void **state)
@@ -259,10 +320,10 @@ static void test_vfio(void **state)
 	(void)state;
 	drop("/sys/bus/pci/drivers/vfio-pci/bind");
 	drop("/sys/bus/pci/drivers/vfio-pci");
-	is("vfio-pci", CHECK_MISSING, "not installed");
+	is_note("vfio-pci", "not installed");
 	put("/lib/modules/6.12.38+deb12-arm64/modules.dep",
 	    "kernel/drivers/vfio/pci/vfio-pci.ko.xz: x\n");
-	is("vfio-pci", CHECK_MISSING, "modprobe vfio-pci");
+	is_note("vfio-pci", "modprobe vfio-pci");
 }
 
 static void test_devices(void **state)
@@ -270,7 +331,7 @@ static void test_devices(void **state)
 	(void)state;
 	is("devices", CHECK_OK, "0000:00:05.0");
 	drop("/sys/bus/pci/devices/0000:00:05.0/driver");
-	is("devices", CHECK_MISSING, "none");
+	is_note("devices", "none");
 	/* A variant driver. */
 	put("/sys/bus/pci/devices/0000:00:06.0/vfio-dev/vfio0", "");
 	is("devices", CHECK_OK, "1 with VFIO: 0000:00:06.0");
@@ -299,7 +360,8 @@ static void test_not_loaded(void **state)
 
 	(void)state;
 	module_err = -ENODEV;
-	is("redirect", CHECK_NO, "line that is not ok");
+	is("redirect", CHECK_NO, "not possible now: see module");
+	assert_false(check.injected);
 	for (i = 0; i + 2 < check.nr; i++)
 		assert_int_equal(check.finding[i].verdict, CHECK_OK);
 }
@@ -313,8 +375,10 @@ int main(void)
 		TEST(test_machine),
 		TEST(test_kernel),
 		TEST(test_kvm),
+		TEST(test_gicv3),
 		TEST(test_gic_log),
 		TEST(test_gic_no_log),
+		TEST(test_gic_module),
 		TEST(test_param),
 		TEST(test_caps),
 		TEST(test_iommu),

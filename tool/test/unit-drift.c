@@ -32,7 +32,7 @@ static void test_kinds(void **state)
 		uint32_t home, target, engine_home, engine_target, flags;
 		unsigned int enabled, not_enabled;
 	} rows[] = {
-		/* At home, away, injected, nowhere. */
+		/* At home, away, with no target, nowhere. */
 		{ 1, 1, 1, 1, DIRECT, 0, 0 },
 		{ 1, 2, 1, 2, DIRECT, 0, 1 << DRIFT_AWAY },
 		{ 1, NONE, NONE, NONE, 0, 0, 0 },
@@ -43,9 +43,19 @@ static void test_kinds(void **state)
 		  1 << DRIFT_AWAY },
 		{ 1, 1, NONE, NONE, DIRECT, 1 << DRIFT_UNKNOWN, 0 },
 		{ 1, 1, 1, NONE, DIRECT, 1 << DRIFT_TARGET, 0 },
-		/* It was direct once. */
+		/* Injected: at home, away, and each record that is wrong. */
+		{ 1, 1, 1, 1, 0, 0, 0 },
+		{ 1, 2, 1, 2, 0, 0, 1 << DRIFT_AWAY },
+		{ 1, 2, 3, 2, 0, 1 << DRIFT_HOME, 1 << DRIFT_AWAY },
+		{ 1, 1, 1, 2, 0, 1 << DRIFT_TARGET, 0 },
+		{ 1, 1, NONE, NONE, 0, 1 << DRIFT_UNKNOWN, 0 },
+		{ 0, 0, NONE, NONE, 0, 1 << DRIFT_UNKNOWN, 0 },
+		/* Mapped no more, but still in the table. */
+		{ NONE, NONE, 1, 1, 0, 1 << DRIFT_HOME | 1 << DRIFT_TARGET,
+		  0 },
 		{ 1, NONE, 1, 1, 0, 1 << DRIFT_TARGET, 0 },
 		/* The guest has not said. */
+		{ NONE, 2, NONE, NONE, DIRECT, 0, 0 },
 		{ NONE, 2, 2, 2, DIRECT, 1 << DRIFT_HOME, 0 },
 		/* vCPU 0 is not "none". */
 		{ 0, 0, 0, 0, DIRECT, 0, 0 },
@@ -138,15 +148,19 @@ static void test_count(void **state)
 		{ 8193, 1, 2, 1, 2, 0, DIRECT | IRQHOP_IRQ_F_STRANDED },
 		{ 8194, 1, NONE, NONE, NONE, 0, 0 },
 		{ 8195, NONE, 2, NONE, NONE, 0, DIRECT },
+		{ 8196, 1, 3, 1, 3, 0, IRQHOP_IRQ_F_STRANDED },
+		{ 8197, 3, 3, 3, 3, 0, 0 },
+		{ 8198, NONE, NONE, NONE, NONE, 0, 0 },
 	};
-	struct lpi_list lpis = { .nr = 4, .lpi = lpi };
+	struct lpi_list lpis = { .nr = 7, .lpi = lpi };
 	struct drift_count count = drift_count(&lpis);
 
 	(void)state;
-	assert_int_equal(count.all, 4);
+	assert_int_equal(count.all, 7);
 	assert_int_equal(count.direct, 3);
-	assert_int_equal(count.away, 1);
-	assert_int_equal(count.stranded, 1);
+	assert_int_equal(count.injected, 4);
+	assert_int_equal(count.away, 2);
+	assert_int_equal(count.stranded, 2);
 }
 
 static void test_text(void **state)
@@ -164,6 +178,13 @@ static void test_text(void **state)
 	drift_text(&drift, text);
 	assert_string_equal(text,
 			    "interrupt 8192: target by the ITS driver none, by irqhop 4294967294");
+	drift.lpi.flags = 0;
+	drift_text(&drift, text);
+	assert_string_equal(text,
+			    "interrupt 8192: target by KVM none, by irqhop 4294967294");
+	drift.kind = DRIFT_HOME;
+	drift_text(&drift, text);
+	assert_string_equal(text, "interrupt 8192: home by KVM 1, by irqhop 3");
 }
 
 int main(void)

@@ -61,6 +61,15 @@ def several(root, yes):
         path.unlink()
 
 
+def passthrough(root):
+    """From now on KVM uses GICv4 here, and a variant of vfio-pci has a
+    device."""
+    put(root / "proc/cmdline", "kvm-arm.vgic_v4_enable=1\n")
+    for path in ("class/iommu/smmu3.0x1/type", "bus/pci/drivers/vfio-pci/bind",
+                 "bus/pci/devices/0000:00:05.0/vfio-dev/vfio0/dev"):
+        put(root / "sys" / path, "")
+
+
 def make(root):
     """Five processes with a VM each, one with two, one thread, one other."""
     for vm in VMS:
@@ -74,6 +83,9 @@ def make(root):
     (root / "proc/self/fd").mkdir(parents=True)
     for number in range(300, 310):
         os.symlink("anon_inode:kvm-vm", root / f"proc/self/fd/{number}")
+    put(root / "proc/cmdline", "console=ttyAMA0\n")
+    put(root / "proc/interrupts", " 11:  0     GICv3  27 Level  arch_timer\n")
+    put(root / "sys/class/misc/kvm/dev", "10:232\n")
     for irq, actions in IRQS:
         put(root / f"sys/kernel/irq/{irq}/actions", actions)
     for address, *ids in PCI:

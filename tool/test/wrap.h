@@ -5,6 +5,7 @@
 
 #include <libmnl/libmnl.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 struct module;
@@ -29,6 +30,8 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __real_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 int __real_rmdir(const char *path);
+int __wrap_uname(struct utsname *uts);
+int __real_uname(struct utsname *uts);
 
 int __wrap_module_open(struct module *module);
 void __wrap_module_close(struct module *module);

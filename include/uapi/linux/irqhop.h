@@ -20,7 +20,7 @@
  * Raised with each change of what follows that is not an addition. Tool and
  * module refuse to work with each other when it differs.
  */
-#define IRQHOP_GENL_VERSION	2
+#define IRQHOP_GENL_VERSION	3
 
 /* The multicast group of notifications; joining it needs CAP_SYS_ADMIN. */
 #define IRQHOP_GENL_GROUP	"event"
@@ -87,10 +87,13 @@ enum irqhop_cmd {
  *	KVM uses it for a VM shows when that is enabled
  * @IRQHOP_CAP_TEST: a test build: policies and faults that no production host
  *	wants
+ * @IRQHOP_CAP_INJECTED: irqhop can redirect what KVM injects in software, which
+ *	takes no interrupt hardware but a GICv3
  */
 enum irqhop_caps {
 	IRQHOP_CAP_DIRECT	= 1 << 0,
 	IRQHOP_CAP_TEST		= 1 << 1,
+	IRQHOP_CAP_INJECTED	= 1 << 2,
 };
 
 /**
@@ -263,10 +266,11 @@ enum irqhop_vcpu_state_uapi {
  * enum irqhop_irq_attr - one LPI of a VM
  * @IRQHOP_IRQ_UNSPEC: never used
  * @IRQHOP_IRQ_INTID: u32, the guest's number of the interrupt
- * @IRQHOP_IRQ_HOME: u32, vcpu_id that the guest's affinity names, by KVM's
- *	record; absent if the guest has not said
- * @IRQHOP_IRQ_TARGET: u32, vcpu_id that the interrupt points at by the record
- *	of the host's ITS driver; absent for an injected interrupt
+ * @IRQHOP_IRQ_HOME: u32, vcpu_id that the guest's affinity names; absent if the
+ *	guest has not said. By KVM's record, or for an injected interrupt by what
+ *	that was before irqhop has changed it
+ * @IRQHOP_IRQ_TARGET: u32, vcpu_id that the interrupt points at: by the record
+ *	of the host's ITS driver, or for an injected interrupt by KVM's
  * @IRQHOP_IRQ_HOST_IRQ: u32, the host's irq that the device raises; absent for
  *	an injected interrupt
  * @IRQHOP_IRQ_FLAGS: u32, &enum irqhop_irq_flags
