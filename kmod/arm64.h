@@ -11,19 +11,31 @@
 #include <linux/kvm_host.h>
 
 #define IRQHOP_ARCH_MAX_ITS	4
+#define IRQHOP_ARCH_MAX_GICR	8
+
+/**
+ * struct irqhop_arch_range - a range of guest physical addresses
+ * @first: the first of them
+ * @end: the first that is not
+ */
+struct irqhop_arch_range {
+	gpa_t first;
+	gpa_t end;
+};
 
 /**
  * struct irqhop_arch_vm - what an enabled VM needs per architecture
  * @its: its ITSs, which live as long as the VM
  * @nr_its: how many
- * @gicr_first: its redistributors are between here
- * @gicr_end: and here, guest physical
+ * @gicr: where its redistributors are
+ * @nr_gicr: in so many ranges; 0: it is not known where, so that it can be
+ *	anywhere
  */
 struct irqhop_arch_vm {
 	struct vgic_its *its[IRQHOP_ARCH_MAX_ITS];
 	unsigned int nr_its;
-	gpa_t gicr_first;
-	gpa_t gicr_end;
+	struct irqhop_arch_range gicr[IRQHOP_ARCH_MAX_GICR];
+	unsigned int nr_gicr;
 };
 
 /**

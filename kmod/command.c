@@ -14,9 +14,6 @@
 
 #include "irqhop.h"
 
-/* Turns at most until all are home, failures included. */
-#define COMMAND_TURNS	1024
-
 /* Send one home that is injected and away. */
 static void command_home(struct irqhop_vm *vm, u16 i)
 {
@@ -24,43 +21,96 @@ static void command_home(struct irqhop_vm *vm, u16 i)
 	struct irqhop_arch_hold h;
 
 	if (irqhop_turn_look(vm, vm->irq[i].intid, &info, &h)) {
-		irqhop_table_forget(vm, i);
+		irqhop_table_gone(vm, i);
 		return;
 	}
 	/* Otherwise the look alone has set KVM's record right. */
 	if (!info.direct && info.home != info.target &&
+	    info.target != IRQHOP_NONE &&
 	    !irqhop_turn_move(vm, &h, &info, info.home))
 		info.target = info.home;
 	irqhop_arch_irq_release(&h);
-	irqhop_engine_irq_seen(&vm->engine, i, info.home, info.target);
+	/*
+	 * Its home may be out: once the command is done it can hop again. But
+	 * nobody follows the lists of tables that contradict each other.
+	 */
+	if (!vm->closing && irqhop_engine_irq_seen(&vm->engine, i, info.home,
+						   info.target))
+		irqhop_engine_irq_mark(&vm->engine, i);
 }
 
-/* Up to a limit. Return: true if some are left. */
-static bool command_home_some(struct irqhop_vm *vm)
+/*
+ * Send home all that are injected and away, from @next on, up to a limit.
+ * Return: true if there may be more.
+ */
+static bool command_home_some(struct irqhop_vm *vm, u16 *next)
 {
 	unsigned int looks = IRQHOP_LOOKS;
-	u16 i;
 
-	for (i = 0; vm->nr_written && i < vm->engine.max_irqs; i++) {
-		if (vm->irq[i].written == IRQHOP_NONE)
+	for (; vm->nr_written && *next < vm->engine.max_irqs; (*next)++) {
+		if (vm->irq[*next].written == IRQHOP_NONE)
 			continue;
 		if (!looks--)
 			return true;
-		command_home(vm, i);
+		command_home(vm, *next);
 	}
 	return false;
+}
+
+static bool command_is_out(const struct irqhop_vcpu *v)
+{
+	u64 state = v->seen & IRQHOP_WORD_STATE;
+
+	return state == IRQHOP_VS_USER || state == IRQHOP_VS_OFF;
+}
+
+static bool command_is_unknown(const struct irqhop_vcpu *v)
+{
+	return (v->seen & IRQHOP_WORD_STATE) == IRQHOP_VS_UNKNOWN;
+}
+
+/**
+ * irqhop_command_first - a VM is enabled, and its vCPUs run already
+ * @vm: the VM
+ *
+ * Each of them that is inside KVM_RUN, and not in WFI, may be at a command that
+ * has begun before anybody watched.
+ *
+ * Context: @vm's lock held; before the first scan.
+ */
+void irqhop_command_first(struct irqhop_vm *vm)
+{
+	u16 i;
+
+	lockdep_assert_held(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct irqhop_vcpu *v = &vm->vcpu[i];
+
+		v->exits = irqhop_arch_vcpu_exits(v->kvm_vcpu);
+		v->at_command = !command_is_out(v) &&
+				(v->seen & IRQHOP_WORD_STATE) !=
+				IRQHOP_VS_HALTED;
+	}
+	vm->commands = true;
+}
+
+/* Is it back in the guest since it has given a command, or left KVM_RUN? */
+static bool command_done(const struct irqhop_vcpu *v)
+{
+	return irqhop_arch_vcpu_in_guest(v->kvm_vcpu) ||
+	       irqhop_arch_vcpu_exits(v->kvm_vcpu) != v->exits;
 }
 
 /**
  * irqhop_command_pending - has everything that is injected to stay home
  * @vm: the VM
  *
- * A vCPU's command is done, and a vCPU is back from user space, when it is in
- * the guest, or has been there since.
+ * A vCPU's command is done when it is in the guest again, or has been there
+ * since, or leaves KVM_RUN. Of one that is unknown nobody would see the latter.
  *
  * Context: @vm's lock held.
  *
- * Return: true if KVM is at a command, or no vCPU is inside KVM_RUN.
+ * Return: true if KVM may be at a command, or no vCPU is inside KVM_RUN.
  */
 bool irqhop_command_pending(struct irqhop_vm *vm)
 {
@@ -72,27 +122,27 @@ bool irqhop_command_pending(struct irqhop_vm *vm)
 		return false;
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
-		u64 state = v->seen & IRQHOP_WORD_STATE;
-
-		if (irqhop_arch_vcpu_in_guest(v->kvm_vcpu) ||
-		    irqhop_arch_vcpu_exits(v->kvm_vcpu) != v->exits) {
+		if ((v->at_command || v->in_user) && command_done(v)) {
 			v->at_command = false;
 			v->in_user = false;
 		}
-		command |= v->at_command;
-		some |= v->at_command || v->in_user;
-		all_out &= v->in_user || state == IRQHOP_VS_USER ||
-			   state == IRQHOP_VS_OFF;
+		command |= v->at_command || command_is_unknown(v);
+		all_out &= v->in_user || command_is_out(v);
+		some |= v->at_command || v->in_user || command_is_unknown(v);
 	}
 	vm->commands = some;
 	return command || all_out;
 }
 
+/*
+ * One pass for all that are away: nothing hops meanwhile. The tracepoint keeps
+ * preemption off for as long as it takes.
+ */
 static void command_begin(struct irqhop_vcpu *v, bool in_user)
 {
 	struct irqhop_vm *vm = v->vm;
-	unsigned int turns = COMMAND_TURNS;
 	unsigned long flags;
+	u16 next = 0;
 	bool more;
 	u64 begun;
 
@@ -102,10 +152,12 @@ static void command_begin(struct irqhop_vcpu *v, bool in_user)
 		v->at_command = !in_user;
 		v->in_user = in_user;
 		vm->commands = true;
+		vm->recall = true;
 		more = vm->nr_written && irqhop_command_pending(vm) &&
-		       command_home_some(vm);
+		       command_home_some(vm, &next);
+		vm->recall = false;
 		irqhop_turn_unlock(vm, flags, begun);
-	} while (more && --turns);
+	} while (more);
 }
 
 /**
@@ -130,6 +182,6 @@ void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa)
  */
 void irqhop_command_user(struct irqhop_vcpu *v)
 {
-	if (READ_ONCE(v->vm->engine.nr_injected) && !irqhop_mutant(PAUSE))
+	if (!irqhop_mutant(PAUSE))
 		command_begin(v, true);
 }

@@ -152,6 +152,16 @@ int irqhop_injected_move(struct vgic_irq *irq, struct kvm_vcpu *from,
 		if (same)
 			break;
 	}
+	/* Home is to be on record by all means, and KVM moves it some time. */
+	if (!same && home) {
+		raw_spin_lock(&irq->irq_lock);
+		ret = irq->hw || irq->target_vcpu != from ? -EAGAIN : 0;
+		if (!ret) {
+			irq->target_vcpu = to;
+			kicked = irq->vcpu;
+		}
+		raw_spin_unlock(&irq->irq_lock);
+	}
 	if (kicked)
 		injected_kick(kicked);
 	return ret;

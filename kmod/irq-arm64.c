@@ -139,7 +139,8 @@ void irqhop_arch_irq_reload(struct irqhop_arch_hold *h)
 
 /**
  * irqhop_arch_irq_record - set right KVM's record of an LPI's home
- * @h: a direct LPI; when it was injected, its record was changed
+ * @h: an LPI that KVM takes for direct; when it was injected, its record was
+ *	changed
  * @from: vcpu_idx that was written there then
  * @to: vcpu_idx of its home
  *

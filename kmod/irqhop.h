@@ -150,6 +150,8 @@ struct irqhop_stats {
  * @scan_gen: its number
  * @nr_written: interrupts that are injected and away
  * @commands: some vCPU may be at a command, or in user space
+ * @recall: what is injected is being sent home for KVM's sake
+ * @barred: nothing injected hops in this turn; negative: nobody has asked yet
  * @poked: when vCPUs that are taken to be out were looked for last
  * @hurry: how often the worker is to look soon whether anybody still uses the
  *	VM; no lock, a lost update costs a second
@@ -183,6 +185,8 @@ struct irqhop_vm {
 	u32 scan_gen;
 	u32 nr_written;
 	bool commands;
+	bool recall;
+	int barred;
 	u64 poked;
 	int hurry;
 	struct irqhop_stats stats;
@@ -253,6 +257,7 @@ void irqhop_turn_poke(struct irqhop_vm *vm);
 void irqhop_vm_break(struct irqhop_vm *vm, const char *why);
 
 /* command.c */
+void irqhop_command_first(struct irqhop_vm *vm);
 bool irqhop_command_pending(struct irqhop_vm *vm);
 void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa);
 void irqhop_command_user(struct irqhop_vcpu *v);
@@ -265,6 +270,7 @@ u16 irqhop_table_find(struct irqhop_vm *vm, u32 intid);
 void irqhop_table_resolve(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
 			  struct irqhop_arch_irq *info);
 bool irqhop_table_has_place(const struct irqhop_arch_irq *info);
+void irqhop_table_gone(struct irqhop_vm *vm, u16 i);
 void irqhop_table_moved(struct irqhop_vm *vm,
 			const struct irqhop_arch_irq *info, u16 to);
 void irqhop_table_forget(struct irqhop_vm *vm, u16 i);

@@ -66,7 +66,7 @@ static void table_written_set(struct irqhop_vm *vm, struct irqhop_irq *irq,
  *
  * If it has become direct meanwhile, KVM has mapped it by that record, which
  * then has to name its home again. The mapping stays: it is a direct LPI that
- * is away.
+ * is away. The same if that mapping is gone already, and KVM does not know.
  *
  * Context: @vm's lock held.
  */
@@ -84,10 +84,24 @@ void irqhop_table_resolve(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
 		return;
 	}
 	info->home = irq->home;
-	if (info->direct) {
+	if (info->direct || info->target == IRQHOP_NONE) {
 		irqhop_arch_irq_record(h, irq->written, irq->home);
 		table_written_set(vm, irq, IRQHOP_NONE);
 	}
+}
+
+/**
+ * irqhop_table_gone - an LPI that was injected and away is not there any more
+ * @vm: the VM
+ * @i: the engine's number of it
+ *
+ * The engine is not told.
+ *
+ * Context: @vm's lock held.
+ */
+void irqhop_table_gone(struct irqhop_vm *vm, u16 i)
+{
+	table_written_set(vm, &vm->irq[i], IRQHOP_NONE);
 }
 
 /**

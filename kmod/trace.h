@@ -30,6 +30,8 @@
  * @IRQHOP_WHY_ALL_OUT: return: all vCPUs are in user space or off
  * @IRQHOP_WHY_POLICY: return: the policy is "home"
  * @IRQHOP_WHY_CLOSE: return: the VM is being disabled
+ * @IRQHOP_WHY_COMMAND: return: KVM is about to go by its record, at a guest's
+ *	command or because the last vCPU leaves for user space
  */
 enum irqhop_why {
 	IRQHOP_WHY_PREEMPTED,
@@ -43,6 +45,7 @@ enum irqhop_why {
 	IRQHOP_WHY_ALL_OUT,
 	IRQHOP_WHY_POLICY,
 	IRQHOP_WHY_CLOSE,
+	IRQHOP_WHY_COMMAND,
 };
 
 /**
@@ -68,6 +71,7 @@ TRACE_DEFINE_ENUM(IRQHOP_WHY_HOME_WAITS);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_ALL_OUT);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_POLICY);
 TRACE_DEFINE_ENUM(IRQHOP_WHY_CLOSE);
+TRACE_DEFINE_ENUM(IRQHOP_WHY_COMMAND);
 TRACE_DEFINE_ENUM(IRQHOP_HELD_TURN);
 TRACE_DEFINE_ENUM(IRQHOP_HELD_BOUND);
 
@@ -82,7 +86,8 @@ TRACE_DEFINE_ENUM(IRQHOP_HELD_BOUND);
 	{ IRQHOP_WHY_HOME_WAITS,	"home-waits" },		\
 	{ IRQHOP_WHY_ALL_OUT,		"all-out" },		\
 	{ IRQHOP_WHY_POLICY,		"policy" },		\
-	{ IRQHOP_WHY_CLOSE,		"close" })
+	{ IRQHOP_WHY_CLOSE,		"close" },		\
+	{ IRQHOP_WHY_COMMAND,		"command" })
 
 #define show_irqhop_held(reason) __print_symbolic(reason,	\
 	{ IRQHOP_HELD_TURN,		"turn" },		\

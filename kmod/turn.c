@@ -252,6 +252,8 @@ static enum irqhop_why turn_why(struct irqhop_vm *vm,
 
 	if (vm->closing)
 		return IRQHOP_WHY_CLOSE;
+	if (vm->recall)
+		return IRQHOP_WHY_COMMAND;
 	if (to == info->home) {
 		if (e->policy->flags & IRQHOP_POLICY_HOME)
 			return IRQHOP_WHY_POLICY;
@@ -337,7 +339,7 @@ int irqhop_turn_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
 	vm->fails = 0;
 	irqhop_table_moved(vm, info, to);
 	turn_count(vm, info, to, cost);
-	if (cost > IRQHOP_COST_LIMIT) {
+	if (info->direct && cost > IRQHOP_COST_LIMIT) {
 		vm->slow++;
 		irqhop_vm_break(vm, "the ITS does not answer");
 	}
@@ -406,6 +408,14 @@ static bool turn_entered(struct irqhop_vm *vm, u16 idx)
 	       irqhop_arch_vcpu_loaded(vm->vcpu[idx].kvm_vcpu, &cpu);
 }
 
+/* Has all that is injected to stay home? Nobody says so in mid-turn. */
+static bool turn_barred(struct irqhop_vm *vm)
+{
+	if (vm->barred < 0)
+		vm->barred = irqhop_command_pending(vm);
+	return vm->barred;
+}
+
 /* Return: true if it was moved. */
 static bool turn_irq_held(struct irqhop_vm *vm, u16 i,
 			  struct irqhop_arch_hold *h,
@@ -427,8 +437,7 @@ static bool turn_irq_held(struct irqhop_vm *vm, u16 i,
 
 	if (turn_entered(vm, info->target) || !turn_decide(vm, i, &d))
 		d.action = IRQHOP_STRAND;
-	if (d.action == IRQHOP_HOP && !info->direct &&
-	    irqhop_command_pending(vm))
+	if (d.action == IRQHOP_HOP && !info->direct && turn_barred(vm))
 		d.action = IRQHOP_WAIT;
 	switch (d.action) {
 	case IRQHOP_STRAND:
@@ -511,6 +520,7 @@ bool irqhop_turn_run(struct irqhop_vm *vm, bool later)
 	unsigned int looks = IRQHOP_LOOKS;
 	u64 now = sched_clock();
 
+	vm->barred = -1;
 	irqhop_table_scan_turn(vm, now);
 	irqhop_engine_clock(e, now);
 	turn_poke_often(vm, now);

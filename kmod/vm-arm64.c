@@ -136,21 +136,48 @@ bool irqhop_arch_vm_has_irqs(struct kvm *kvm)
 	       kvm->arch.vgic.vgic_model == KVM_DEV_TYPE_ARM_VGIC_V3;
 }
 
+static bool arch_is_its(const struct kvm_device *dev)
+{
+	return !strcmp(dev->ops->name, "kvm-arm-vgic-its");
+}
+
+static bool arch_vm_has_its(struct kvm *kvm)
+{
+	struct kvm_device *dev;
+	struct vgic_its *its;
+	bool found = false;
+
+	mutex_lock(&kvm->lock);
+	list_for_each_entry(dev, &kvm->devices, vm_node) {
+		if (!arch_is_its(dev))
+			continue;
+		its = dev->private;
+		found = its && its->vgic_its_base != ARCH_NO_ADDRESS;
+		if (!found)
+			break;
+	}
+	mutex_unlock(&kvm->lock);
+	return found;
+}
+
 /**
  * irqhop_arch_vm_check - can irqhop be enabled for this VM
  * @kvm: the VM
  * @extack: gets the reason why not
  *
- * Once KVM has initialised a VM's GIC, it creates no more vCPUs for it.
+ * Once KVM has initialised a VM's GIC, it creates no more vCPUs for it. Once a
+ * vCPU has run, it is known where its redistributors are, and nobody can take
+ * an ITS away that has an address.
  *
  * Context: process. Takes the VM's config_lock, under which KVM sets up the
- * vPEs, and frees them again if that fails.
+ * vPEs, and frees them again if that fails, and kvm->lock.
  *
  * Return: 0 or a negative errno.
  */
 int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 {
 	struct vgic_dist *dist = &kvm->arch.vgic;
+	bool has_its = arch_vm_has_its(kvm);
 	struct irq_data *d;
 
 	guard(mutex)(&kvm->arch.config_lock);
@@ -165,6 +192,10 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 	if (!dist->has_its) {
 		NL_SET_ERR_MSG(extack, "the VM has no in-kernel ITS, so no MSIs that could be redirected");
 		return -EOPNOTSUPP;
+	}
+	if (!vgic_ready(kvm) || !has_its) {
+		NL_SET_ERR_MSG(extack, "the VM is not set up yet: it has not run, or an ITS has no address");
+		return -EAGAIN;
 	}
 	/* Without GICv4 all are injected. */
 	if (!dist->its_vm.vpes)
@@ -182,29 +213,43 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 	return 0;
 }
 
-/*
- * Where the VM's redistributors are. A range that they are all in will do: a
- * write that is none to them costs some returns.
- */
+/* Add a redistributor. Return: false if there are too many ranges of them. */
+static bool arch_gicr_add(struct irqhop_arch_vm *arch, gpa_t base)
+{
+	gpa_t end = base + KVM_VGIC_V3_REDIST_SIZE;
+	unsigned int i;
+
+	for (i = 0; i < arch->nr_gicr; i++) {
+		struct irqhop_arch_range *range = &arch->gicr[i];
+
+		if (base == range->end) {
+			range->end = end;
+			return true;
+		}
+		if (end == range->first) {
+			range->first = base;
+			return true;
+		}
+	}
+	if (arch->nr_gicr == IRQHOP_ARCH_MAX_GICR)
+		return false;
+	arch->gicr[arch->nr_gicr++] = (struct irqhop_arch_range){ base, end };
+	return true;
+}
+
 static void arch_gicr_find(struct irqhop_arch_vm *arch, struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 
-	arch->gicr_first = ARCH_NO_ADDRESS;
-	arch->gicr_end = 0;
+	arch->nr_gicr = 0;
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		gpa_t base = vcpu->arch.vgic_cpu.rd_iodev.base_addr;
 
-		/* Where it is, nobody has said yet: then it can be anywhere. */
-		if (base == ARCH_NO_ADDRESS) {
-			arch->gicr_first = 0;
-			arch->gicr_end = ARCH_NO_ADDRESS;
+		if (base == ARCH_NO_ADDRESS || !arch_gicr_add(arch, base)) {
+			arch->nr_gicr = 0;
 			return;
 		}
-		arch->gicr_first = min(arch->gicr_first, base);
-		arch->gicr_end = max(arch->gicr_end,
-				     base + KVM_VGIC_V3_REDIST_SIZE);
 	}
 }
 
@@ -213,35 +258,25 @@ static void arch_gicr_find(struct irqhop_arch_vm *arch, struct kvm *kvm)
  * @arch: gets them
  * @kvm: the VM
  *
- * If there are more than %IRQHOP_ARCH_MAX_ITS, each write of the guest's that
- * traps counts as a command, to be on the safe side.
+ * If there are too many, each write of the guest's that traps counts as a
+ * command, to be on the safe side.
  *
  * Context: process. Takes kvm->lock.
  */
 void irqhop_arch_vm_init(struct irqhop_arch_vm *arch, struct kvm *kvm)
 {
 	struct kvm_device *dev;
-	struct vgic_its *its;
 
 	arch_gicr_find(arch, kvm);
 	arch->nr_its = 0;
 	mutex_lock(&kvm->lock);
 	list_for_each_entry(dev, &kvm->devices, vm_node) {
-		if (strcmp(dev->ops->name, "kvm-arm-vgic-its"))
+		if (!arch_is_its(dev))
 			continue;
-		/*
-		 * Before it has an address nobody may have got its descriptor
-		 * yet, and then it can still go again.
-		 */
-		its = dev->private;
-		if (!its || its->vgic_its_base == ARCH_NO_ADDRESS)
-			continue;
-		if (arch->nr_its < IRQHOP_ARCH_MAX_ITS) {
-			arch->its[arch->nr_its++] = its;
-		} else {
-			arch->gicr_first = 0;
-			arch->gicr_end = ARCH_NO_ADDRESS;
-		}
+		if (arch->nr_its < IRQHOP_ARCH_MAX_ITS)
+			arch->its[arch->nr_its++] = dev->private;
+		else
+			arch->nr_gicr = 0;
 	}
 	mutex_unlock(&kvm->lock);
 }
@@ -262,8 +297,11 @@ bool irqhop_arch_vm_commands(const struct irqhop_arch_vm *arch, u64 gpa)
 {
 	unsigned int i;
 
-	if (gpa >= arch->gicr_first && gpa < arch->gicr_end)
+	if (!arch->nr_gicr)
 		return true;
+	for (i = 0; i < arch->nr_gicr; i++)
+		if (gpa >= arch->gicr[i].first && gpa < arch->gicr[i].end)
+			return true;
 	for (i = 0; i < arch->nr_its; i++)
 		if (gpa - arch->its[i]->vgic_its_base < KVM_VGIC_V3_ITS_SIZE)
 			return true;

@@ -115,8 +115,8 @@ static int vm_irq_home(struct irqhop_vm *vm, u32 from, u32 *intid)
 	if (!ret) {
 		*intid = info.intid;
 		ret = irqhop_table_has_place(&info) && info.home != info.target;
-		/* Each try may cost a second with interrupts off. */
-		if (ret && vm->slow < VM_SLOW)
+		/* With the ITS, each try may cost a second, interrupts off. */
+		if (ret && (!info.direct || vm->slow < VM_SLOW))
 			irqhop_turn_move(vm, &h, &info, info.home);
 		irqhop_arch_irq_release(&h);
 	}
@@ -273,6 +273,7 @@ static void vm_vcpus_first(struct irqhop_vm *vm)
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
 		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+	irqhop_command_first(vm);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
 

@@ -97,7 +97,7 @@ tracer trace-cmd report -q -i trace.dat
 
 # As kmod/trace.h has them: bpftrace shows an enumeration's number.
 REASONS = ("preempted", "blocked", "user", "off", "halted", "test",
-           "home-runs", "home-waits", "all-out", "policy", "close")
+           "home-runs", "home-waits", "all-out", "policy", "close", "command")
 BPFTRACE = """
 tracepoint:irqhop:hop { %s @n++; }
 tracepoint:irqhop:return { %s @n++; }

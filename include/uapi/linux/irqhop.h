@@ -38,8 +38,7 @@
  *	%IRQHOP_A_MAX_HOPS. EEXIST if the VM is enabled already.
  * @IRQHOP_CMD_VM_DISABLE: do; %IRQHOP_A_VM_FD. When it succeeds, every
  *	interrupt of the VM is at home. ENOENT if the VM is not enabled; EIO if
- *	it is disabled now, but the interrupt hardware's driver refused to send
- *	an interrupt home.
+ *	it is disabled now, but an interrupt could not be sent home.
  * @IRQHOP_CMD_VM_GET: dump: one message for each enabled VM (%IRQHOP_A_VM_PID,
  *	%IRQHOP_A_POLICY, %IRQHOP_A_RETURN, %IRQHOP_A_HALTED,
  *	%IRQHOP_A_MAX_HOPS, %IRQHOP_A_STAT, and one %IRQHOP_A_VCPU each);
