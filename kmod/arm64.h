@@ -41,7 +41,7 @@ struct irqhop_arch_vm {
 /**
  * struct irqhop_arch_hold - an LPI that is held
  * @kvm: the VM
- * @irq: KVM's record of it, under RCU
+ * @irq: KVM's record of it, which lives until it is released
  * @desc: direct: the host irq's descriptor, locked; else NULL
  * @data: direct: the ITS driver's level of it
  * @map: direct: where it points, by the ITS driver's record

@@ -122,6 +122,7 @@ bool irqhop_command_pending(struct irqhop_vm *vm)
 		return false;
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
+
 		if ((v->at_command || v->in_user) && command_done(v)) {
 			v->at_command = false;
 			v->in_user = false;
@@ -182,6 +183,5 @@ void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa)
  */
 void irqhop_command_user(struct irqhop_vcpu *v)
 {
-	if (!irqhop_mutant(PAUSE))
-		command_begin(v, true);
+	command_begin(v, true);
 }

@@ -102,7 +102,8 @@ static int injected_move(struct vgic_irq *irq, struct kvm_vcpu *from,
 	*kicked = queue;
 	if (!queue || queue == to || irq->active)
 		return 0;
-	if (queue->arch.vgic_cpu.vgic_v3.used_lrs)
+	if (queue->arch.vgic_cpu.vgic_v3.used_lrs ||
+	    irqhop_compat_vcpu_folds(queue))
 		return 0;
 	list_move_tail(&irq->ap_list, &to->arch.vgic_cpu.ap_list_head);
 	irq->vcpu = to;

@@ -4,7 +4,6 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/sched/clock.h>
-#include <linux/xarray.h>
 
 #include "irqhop.h"
 
@@ -67,12 +66,9 @@ int irqhop_arch_irq_hold(struct kvm *kvm, u32 intid,
 	struct vgic_irq *irq;
 
 	lockdep_assert_irqs_disabled();
-	rcu_read_lock();
-	irq = xa_load(&kvm->arch.vgic.lpi_xa, intid);
-	if (!irq) {
-		rcu_read_unlock();
+	irq = irqhop_compat_lpi_get(kvm, intid, intid);
+	if (!irq)
 		return -ENOENT;
-	}
 	arch_irq_hold(kvm, irq, info, h);
 	return 0;
 }
@@ -92,16 +88,12 @@ int irqhop_arch_irq_hold_next(struct kvm *kvm, u32 from,
 			      struct irqhop_arch_irq *info,
 			      struct irqhop_arch_hold *h)
 {
-	unsigned long index = from;
 	struct vgic_irq *irq;
 
 	lockdep_assert_irqs_disabled();
-	rcu_read_lock();
-	irq = xa_find(&kvm->arch.vgic.lpi_xa, &index, U32_MAX, XA_PRESENT);
-	if (!irq) {
-		rcu_read_unlock();
+	irq = irqhop_compat_lpi_get(kvm, from, U32_MAX);
+	if (!irq)
 		return -ENOENT;
-	}
 	arch_irq_hold(kvm, irq, info, h);
 	return 0;
 }
@@ -119,7 +111,7 @@ void irqhop_arch_irq_release(struct irqhop_arch_hold *h)
 	/* Only now: KVM takes irq_lock first, then a descriptor's. */
 	if (h->written)
 		irqhop_injected_record(h->irq, h->written, h->home);
-	rcu_read_unlock();
+	irqhop_compat_lpi_put(h->kvm, h->irq);
 }
 
 /**

@@ -49,7 +49,7 @@ static struct kvm *nl_kvm_get(struct nlattr *fd, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG_ATTR(extack, fd, "not an open file descriptor");
 		return ERR_PTR(-EBADF);
 	}
-	if (!file_is_kvm(file)) {
+	if (!irqhop_compat_file_is_kvm(file)) {
 		NL_SET_ERR_MSG_ATTR(extack, fd, "the file descriptor is not a KVM VM's");
 		kvm = ERR_PTR(-EINVAL);
 	} else {
@@ -70,8 +70,8 @@ static int nl_allowed(struct sk_buff *skb, struct netlink_ext_ack *extack)
 	return -EPERM;
 }
 
-static int nl_pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
-		       struct genl_info *info)
+static int nl_pre_doit(const struct irqhop_compat_genl_op *op,
+		       struct sk_buff *skb, struct genl_info *info)
 {
 	return nl_allowed(skb, info->extack);
 }
@@ -324,7 +324,6 @@ struct nl_irq_dump {
 
 static int nl_irq_get_start(struct netlink_callback *cb)
 {
-	const struct genl_dumpit_info *info = genl_dumpit_info(cb);
 	struct nl_irq_dump *dump = (void *)cb->ctx;
 	struct kvm *kvm;
 	int ret;
@@ -334,7 +333,8 @@ static int nl_irq_get_start(struct netlink_callback *cb)
 	ret = nl_allowed(cb->skb, cb->extack);
 	if (ret)
 		return ret;
-	kvm = nl_kvm_get(info->info.attrs[IRQHOP_A_VM_FD], cb->extack);
+	kvm = nl_kvm_get(irqhop_compat_dump_attrs(cb)[IRQHOP_A_VM_FD],
+			 cb->extack);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	if (!irqhop_arch_vm_has_irqs(kvm)) {
@@ -382,70 +382,38 @@ static int nl_irq_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-/* In the order of the commands' numbers, or the family is not registered. */
-static const struct genl_split_ops irqhop_ops[] = {
+static const struct genl_ops irqhop_ops[] = {
 	{
 		.cmd = IRQHOP_CMD_INFO_GET,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_info_get,
-		.pre_doit = nl_pre_doit,
 	},
 	{
 		.cmd = IRQHOP_CMD_VM_ENABLE,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_vm_enable,
-		.pre_doit = nl_pre_doit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 	{
 		.cmd = IRQHOP_CMD_VM_DISABLE,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_vm_disable,
-		.pre_doit = nl_pre_doit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 	{
 		.cmd = IRQHOP_CMD_VM_GET,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_vm_get_doit,
-		.pre_doit = nl_pre_doit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
-	},
-	{
-		.cmd = IRQHOP_CMD_VM_GET,
-		.flags = GENL_CMD_CAP_DUMP,
 		.start = nl_vm_get_start,
 		.dumpit = nl_vm_get_dumpit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 	{
 		.cmd = IRQHOP_CMD_IRQ_GET,
-		.flags = GENL_CMD_CAP_DUMP,
 		.start = nl_irq_get_start,
 		.dumpit = nl_irq_get_dumpit,
 		.done = nl_irq_get_done,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 	{
 		.cmd = IRQHOP_CMD_VM_SET,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_vm_set,
-		.pre_doit = nl_pre_doit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 	{
 		.cmd = IRQHOP_CMD_VM_CHECK,
-		.flags = GENL_CMD_CAP_DO,
 		.doit = nl_vm_check,
-		.pre_doit = nl_pre_doit,
-		.policy = irqhop_nla_policy,
-		.maxattr = IRQHOP_A_MAX,
 	},
 };
 
@@ -456,8 +424,9 @@ static struct genl_family irqhop_family __ro_after_init = {
 	.policy = irqhop_nla_policy,
 	.netnsok = false,
 	.parallel_ops = true,
-	.split_ops = irqhop_ops,
-	.n_split_ops = ARRAY_SIZE(irqhop_ops),
+	.pre_doit = nl_pre_doit,
+	.ops = irqhop_ops,
+	.n_ops = ARRAY_SIZE(irqhop_ops),
 	.mcgrps = irqhop_groups,
 	.n_mcgrps = ARRAY_SIZE(irqhop_groups),
 	.resv_start_op = IRQHOP_CMD_UNSPEC + 1,

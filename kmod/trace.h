@@ -13,6 +13,8 @@
 #include <linux/sched/clock.h>
 #include <linux/tracepoint.h>
 
+#include "compat.h"
+
 #ifndef _IRQHOP_TRACE_ENUMS
 #define _IRQHOP_TRACE_ENUMS
 
@@ -218,7 +220,7 @@ TRACE_EVENT(let_go,
 	),
 	TP_fast_assign(
 		__entry->vm = vm;
-		__assign_str(reason);
+		irqhop_compat_assign_str(reason);
 	),
 	TP_printk("vm=%d reason=%s", __entry->vm, __get_str(reason))
 );

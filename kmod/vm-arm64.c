@@ -193,7 +193,7 @@ int irqhop_arch_vm_check(struct kvm *kvm, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "the VM has no in-kernel ITS, so no MSIs that could be redirected");
 		return -EOPNOTSUPP;
 	}
-	if (!vgic_ready(kvm) || !has_its) {
+	if (!READ_ONCE(dist->ready) || !has_its) {
 		NL_SET_ERR_MSG(extack, "the VM is not set up yet: it has not run, or an ITS has no address");
 		return -EAGAIN;
 	}

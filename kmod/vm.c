@@ -245,13 +245,14 @@ static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 	return not_home;
 }
 
-/* What is known of vCPUs that no pCPU runs when the VM is enabled. */
-static void vm_vcpus_first(struct irqhop_vm *vm)
+/*
+ * What is known of vCPUs that nobody has seen yet, and that no pCPU runs.
+ * Context: @vm's lock held.
+ */
+static void vm_vcpus_unknown(struct irqhop_vm *vm)
 {
-	unsigned long flags;
 	u16 i;
 
-	raw_spin_lock_irqsave(&vm->lock, flags);
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
 		struct kvm_vcpu *vcpu = v->kvm_vcpu;
@@ -265,7 +266,7 @@ static void vm_vcpus_first(struct irqhop_vm *vm)
 			continue;
 		state = irqhop_arch_vcpu_classify(vcpu,
 						  READ_ONCE(vcpu->preempted),
-						  READ_ONCE(vcpu->scheduled_out),
+						  irqhop_compat_vcpu_scheduled_out(vcpu),
 						  &in_handler);
 		word = (old & IRQHOP_WORD_SEQ_MASK) | state |
 		       (in_handler ? IRQHOP_WORD_HANDLER : 0);
@@ -273,6 +274,15 @@ static void vm_vcpus_first(struct irqhop_vm *vm)
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
 		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+}
+
+/* The VM is enabled, and its vCPUs may be anywhere. */
+static void vm_vcpus_first(struct irqhop_vm *vm)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	vm_vcpus_unknown(vm);
 	irqhop_command_first(vm);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
@@ -561,7 +571,6 @@ static void vm_care(struct irqhop_vm *vm)
 {
 	const char *what;
 	unsigned long flags;
-	u16 i;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	irqhop_fault_table(&vm->engine);
@@ -573,8 +582,7 @@ static void vm_care(struct irqhop_vm *vm)
 		irqhop_vm_break(vm, what);
 	/* Nobody follows the lists of tables that contradict each other. */
 	if (!vm->closing && !what) {
-		for (i = 0; i < vm->nr_vcpus; i++)
-			irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+		vm_vcpus_unknown(vm);
 		irqhop_turn_poke(vm);
 		/* One that was asked may have left KVM_RUN again by then. */
 		irqhop_engine_stranded_mark(&vm->engine);

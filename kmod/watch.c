@@ -250,15 +250,20 @@ static notrace void watch_sched_switch(void *data, bool preempt,
 	watch_switch_slow(pcpus, preempt, prev, next, prev_state);
 }
 
-/* The probe on sched_process_exit. Context: process, preemption off. */
-static void watch_sched_exit(void *data, struct task_struct *p)
+/* The probe on sched_process_exit. Context: process. */
+static void watch_sched_exit(void *data, IRQHOP_COMPAT_SCHED_EXIT_ARGS)
 {
 	irqhop_vm_task_exit(p);
 }
 
 /*
  * The probe on kvm_mmio, which comes before KVM carries out what a guest writes.
- * Context: process, in the vCPU's thread, preemption off.
+ *
+ * With preemption off the VM stays until we are done, as irqhop_watch_vm_del()
+ * waits for RCU. Before v7.0, a46023d5616e ("tracing: Guard __DECLARE_TRACE()
+ * use of __DO_TRACE_CALL() with SRCU-fast"), it is off for each probe.
+ *
+ * Context: process, in the vCPU's thread.
  */
 static void watch_kvm_mmio(void *data, int type, int len, u64 gpa, void *val)
 {
@@ -266,6 +271,7 @@ static void watch_kvm_mmio(void *data, int type, int len, u64 gpa, void *val)
 
 	if (type != KVM_TRACE_MMIO_WRITE)
 		return;
+	guard(preempt)();
 	v = watch_find(current);
 	if (v)
 		irqhop_command_write(v, gpa);
@@ -274,12 +280,15 @@ static void watch_kvm_mmio(void *data, int type, int len, u64 gpa, void *val)
 /*
  * The probe on kvm_userspace_exit: KVM_RUN is about to return. If this pCPU does
  * not know which vCPU that is, it is taken to be in user space anyway.
- * Context: process, in the vCPU's thread, preemption off.
+ *
+ * Context: as watch_kvm_mmio().
  */
 static void watch_kvm_userspace_exit(void *data, __u32 reason, int errno)
 {
-	struct irqhop_vcpu *v = this_cpu_ptr(&watch_pcpus)->running;
+	struct irqhop_vcpu *v;
 
+	guard(preempt)();
+	v = this_cpu_ptr(&watch_pcpus)->running;
 	if (v)
 		irqhop_command_user(v);
 }

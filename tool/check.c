@@ -15,7 +15,7 @@
 #define NO_V4		"so a passed-through device's interrupts cost an exit each"
 
 /* The kernel series that the module is tested with. */
-static const char * const kernels[] = { "6.12" };
+static const char * const kernels[] = { "6.1", "6.12", "7.2" };
 
 #define NR_KERNELS	(sizeof(kernels) / sizeof(*kernels))
 
