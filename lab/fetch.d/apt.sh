@@ -193,6 +193,10 @@ deb_of() { # NAME PACKAGE: path of its file
 	f=$(grep -m1 "^$2_" "$build/cache/$1/packages") && echo "$build/cache/$1/archives/$f"
 }
 
+debs_of() { # NAME PATTERN: paths of the files whose package's name is like this
+	grep -E "^($2)_" "$build/cache/$1/packages" | sed "s;^;$build/cache/$1/archives/;"
+}
+
 deb_version() { # NAME PACKAGE
 	dpkg-deb -f "$(deb_of "$1" "$2")" Version
 }

@@ -22,6 +22,7 @@ prepare() { # STAGE...
 			want_security "arm64,$native"
 			choose_kernels "$native"
 			;;
+		kernel-*) choose_kernel_row "$s" "$native" ;;
 		l1 | cross | tracers | checkpatch)
 			need_lists "arm64,$native" "$L1_SUITE-updates"
 			want_security "arm64,$native"
@@ -75,12 +76,12 @@ explain_fallback() {
 		"To try for $QEMU_WANTED again: rm $build/stamps/qemu"
 }
 
-newest_kernel() { # SERIES: NAME-arm64 without linux-image-, newest version first, only where the headers are there too
+newest_kernel() { # CLOSURE SERIES: NAME-arm64 without linux-image-, newest version first, only where the headers are too
 	local k
-	in_closure kernel apt-cache pkgnames "linux-image-$1." |
-		grep -E "^linux-image-${1//./\\.}\.[0-9.]+([-+][a-z0-9.]+)?-arm64\$" | sed 's/^linux-image-//' | sort -rV |
+	in_closure "$1" apt-cache pkgnames "linux-image-$2." |
+		grep -E "^linux-image-${2//./\\.}\.[0-9.]+([-+][a-z0-9.]+)?-arm64\$" | sed 's/^linux-image-//' | sort -rV |
 		while read -r k; do
-			if [ -n "$(candidate kernel "linux-image-$k")" ] && [ -n "$(candidate kernel "linux-headers-$k")" ]; then
+			if [ -n "$(candidate "$1" "linux-image-$k")" ] && [ -n "$(candidate "$1" "linux-headers-$k")" ]; then
 				echo "$k"
 				break
 			fi
@@ -90,16 +91,51 @@ newest_kernel() { # SERIES: NAME-arm64 without linux-image-, newest version firs
 choose_kernels() { # NATIVE
 	local suites=("$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security")
 	apt_setup kernel "arm64,$1" "${suites[@]}"
-	host_kernel=${HOST_KERNEL_PIN:-$(newest_kernel "$HOST_KERNEL_SERIES")}
-	guest_kernel=${GUEST_KERNEL_PIN:-$(newest_kernel "$GUEST_KERNEL_SERIES")}
+	host_kernel=${HOST_KERNEL_PIN:-$(newest_kernel kernel "$HOST_KERNEL_SERIES")}
+	guest_kernel=${GUEST_KERNEL_PIN:-$(newest_kernel kernel "$GUEST_KERNEL_SERIES")}
 	if [ -z "$host_kernel" ] || [ -z "$guest_kernel" ]; then
 		need_lists "arm64,$1" "$KERNEL_FALLBACK_SUITE"
 		apt_setup kernel "arm64,$1" "${suites[@]}" "$KERNEL_FALLBACK_SUITE"
-		host_kernel=${host_kernel:-$(newest_kernel "$HOST_KERNEL_SERIES")}
-		guest_kernel=${guest_kernel:-$(newest_kernel "$GUEST_KERNEL_SERIES")}
+		host_kernel=${host_kernel:-$(newest_kernel kernel "$HOST_KERNEL_SERIES")}
+		guest_kernel=${guest_kernel:-$(newest_kernel kernel "$GUEST_KERNEL_SERIES")}
 	fi
 	[ -n "$host_kernel" ] || die "FAILED: kernel: no linux-image-$HOST_KERNEL_SERIES.*-arm64 on this machine's mirror"
 	[ -n "$guest_kernel" ] || die "FAILED: kernel: no linux-image-$GUEST_KERNEL_SERIES.*-arm64 on this machine's mirror"
+}
+
+kernel_rows() { # the series in KERNELS
+	awk 'NF { print $1 }' <<<"$KERNELS"
+}
+
+kernel_row_suite() { # SERIES
+	awk -v series="$1" '$1 == series { print $2 }' <<<"$KERNELS"
+}
+
+# What the lab boots anyway needs no second copy.
+kernel_row_own() { # SERIES
+	[ "$1" = "$HOST_KERNEL_SERIES" ]
+}
+
+declare -A row_kernel=()
+
+choose_kernel_row() { # STAGE NATIVE
+	local suites=() series=${1#kernel-} suite
+	! kernel_row_own "$series" || return 0
+	suite=$(kernel_row_suite "$series")
+	case $suite in
+	"$L1_SUITE" | "$L1_SUITE"-*)
+		need_lists "arm64,$2" "$L1_SUITE-updates"
+		want_security "arm64,$2"
+		suites=("$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security")
+		;;
+	esac
+	if [[ " ${suites[*]} " != *" $suite "* ]]; then
+		need_lists "arm64,$2" "$suite"
+		suites+=("$suite")
+	fi
+	apt_setup "$1" "arm64,$2" "${suites[@]}"
+	row_kernel[$series]=$(newest_kernel "$1" "$series")
+	[ -n "${row_kernel[$series]}" ] || die "FAILED: $1: no linux-image-$series.*-arm64 in $suite on this machine's mirror"
 }
 
 # --- the emulator ----------------------------------------------------------------------------------------------------
@@ -166,59 +202,165 @@ inputs_kernel() {
 outputs_kernel() { echo root/kernel/Image root/kernel-guest/Image root/headers/kdir; }
 
 stage_kernel() {
-	local packages dep common kbuild k
-	dep=$(in_closure kernel apt-cache show --no-all-versions "linux-headers-$host_kernel" | sed -n 's/^Depends: //p')
-	common=$(grep -oE -m1 'linux-headers-[^ ,]+-common[^ ,]*' <<<"$dep")
-	kbuild=$(grep -oE -m1 'linux-kbuild-[^ ,:]+' <<<"$dep")
-	packages=("linux-image-$host_kernel" "linux-headers-$host_kernel" "$common" "$kbuild:$(native_arch)")
-	[ "$guest_kernel" = "$host_kernel" ] || packages+=("linux-image-$guest_kernel")
+	local packages
+	mapfile -t packages < <(kernel_packages kernel "$host_kernel" && header_packages kernel "$host_kernel")
+	if [ "$guest_kernel" != "$host_kernel" ]; then
+		mapfile -t -O ${#packages[@]} packages < <(kernel_packages kernel "$guest_kernel")
+	fi
 	fetch_packages kernel "kernel $host_kernel and its headers" "${packages[@]}"
 
-	kernel_tree kernel "$host_kernel"
+	tree_replace kernel kernel_tree kernel "$host_kernel"
 	rm -rf "$build/root/kernel-guest"
 	if [ "$guest_kernel" = "$host_kernel" ]; then
 		ln -s kernel "$build/root/kernel-guest"
 	else
-		kernel_tree kernel-guest "$guest_kernel"
+		tree_replace kernel-guest kernel_tree kernel "$guest_kernel"
 	fi
-	header_tree "$common" "$kbuild"
+	tree_replace headers header_tree kernel "$host_kernel"
 	record "HOST_KERNEL=$host_kernel" "KERNEL_PACKAGE_VERSION=$(deb_version kernel "linux-image-$host_kernel")" \
 		"GUEST_KERNEL=$guest_kernel" "GUEST_KERNEL_PACKAGE_VERSION=$(deb_version kernel "linux-image-$guest_kernel")"
 	say "kernel $host_kernel and its headers: ready"
 }
 
-kernel_tree() { # kernel|kernel-guest VERSION
+inputs_kernel_row() { # STAGE
+	local series=${1#kernel-}
+	if kernel_row_own "$series"; then
+		echo 1 own
+	else
+		echo 2 "$(native_arch)" "$(libc_version)" "$series" "$(kernel_row_suite "$series")" "$L1_SUITE" "$KERNEL_CC_OPTIONS"
+	fi
+}
+outputs_kernel_row() { # STAGE
+	local tree=root/kernels/${1#kernel-}
+	echo "$tree/Image" "$tree/headers/kdir"
+}
+
+stage_kernel_row() { # STAGE
+	local series=${1#kernel-} packages v
+	mkdir -p "$build/root/kernels"
+	if kernel_row_own "$series"; then
+		tree_replace "kernels/$series" kernel_tree_own
+		return
+	fi
+	v=${row_kernel[$series]}
+	mapfile -t packages < <(kernel_packages "$1" "$v" && header_packages "$1" "$v")
+	fetch_packages "$1" "kernel $v and its headers" "${packages[@]}"
+	tree_replace "kernels/$series" kernel_tree_full "$1" "$v"
+	say "kernel $v and its headers: ready"
+}
+
+# A tree under BUILD_DIR/root, by a function that is given an empty folder, then ARGUMENTs. Complete, or as it was.
+tree_replace() { # NAME FUNCTION ARGUMENT...
 	local tree=$build/root/$1.part
 	rm -rf "$tree"
 	mkdir -p "$tree"
-	deb_unpack "$(deb_of kernel "linux-image-$2")" "$tree" --exclude='./usr/lib/linux-image-*'
-	kernel_image "$tree/boot/vmlinuz-$2" "$tree/Image"
-	[ ! -d "$tree/usr/lib/modules" ] || [ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
-	depmod -b "$tree" "$2"
+	"$2" "$tree" "${@:3}"
 	rm -rf "${build:?}/root/$1"
 	mv "$tree" "$build/root/$1"
 }
 
+kernel_tree_own() { # TREE
+	local f
+	for f in Image lib; do ln -s "../../kernel/$f" "$1/$f"; done
+	ln -s ../../headers "$1/headers"
+}
+
+kernel_tree_full() { # TREE CLOSURE VERSION
+	kernel_tree "$@"
+	mkdir "$1/headers"
+	header_tree "$1/headers" "$2" "$3"
+}
+
+depends_of() { # CLOSURE PACKAGE
+	in_closure "$1" apt-cache show --no-all-versions "$2" | sed -n 's/^Depends: //p'
+}
+
+# From 7 on the image, its modules and the lists of them are packages of their own.
+kernel_packages() { # CLOSURE VERSION
+	echo "linux-image-$2"
+	depends_of "$1" "linux-image-$2" | grep -oE 'linux-(base|binary|modules)-[0-9][^ ,]+' || true
+}
+
+header_packages() { # CLOSURE VERSION
+	local dep native kbuild libc
+	native=$(native_arch)
+	dep=$(depends_of "$1" "linux-headers-$2")
+	kbuild=$(grep -oE -m1 'linux-kbuild-[^ ,:]+' <<<"$dep"):$native
+	echo "linux-headers-$2"
+	grep -oE -m1 'linux-headers-[^ ,]+-common' <<<"$dep"
+	echo "$kbuild"
+	libc=$(depends_of "$1" "$kbuild" | grep -oE -m1 'libc6 \(>= [^)]+' | sed 's/.* //')
+	[ -z "$libc" ] || dpkg --compare-versions "$(libc_version)" ge "$libc" || echo "libc6:$native"
+}
+
+libc_version() {
+	dpkg-query -W -f='${Version}' libc6
+}
+
+kernel_tree() { # TREE CLOSURE VERSION
+	local tree=$1 deb vmlinuz
+	for deb in $(debs_of "$2" "linux-(image|base|binary|modules)-${3//[.+]/[.+]}"); do
+		deb_unpack "$deb" "$tree" --exclude='./usr/lib/linux-image-*' --exclude='./usr/lib/modules/*/dtb'
+	done
+	vmlinuz=$tree/boot/vmlinuz-$3
+	[ -e "$vmlinuz" ] || vmlinuz=$tree/usr/lib/modules/$3/vmlinuz
+	kernel_image "$vmlinuz" "$tree/Image"
+	[ ! -d "$tree/usr/lib/modules" ] || [ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
+	depmod -b "$tree" "$3"
+}
+
 # KDIR for out-of-tree modules, built on this machine for arm64.
-header_tree() { # COMMON KBUILD
-	local tree=$build/root/headers.part p src
-	rm -rf "$tree"
-	mkdir -p "$tree"
-	for p in "linux-headers-$host_kernel" "$1" "$2"; do deb_unpack "$(deb_of kernel "$p")" "$tree"; done
+header_tree() { # TREE CLOSURE VERSION
+	local tree=$1 deb src
+	for deb in $(debs_of "$2" 'linux-(headers|kbuild)-[^_]*'); do deb_unpack "$deb" "$tree"; done
 	tree_relink "$tree"
-	src=$tree/usr/src/linux-headers-$host_kernel
-	# It includes /usr/src/...-common by its absolute path.
+	src=$tree/usr/src/linux-headers-$3
+	# It names /usr/src/... by its absolute path.
 	# shellcheck disable=SC2016 # make's own variables
-	printf 'include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../%s/Makefile\n' "$1" >"$src/Makefile"
+	sed -i -e '1i here := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))..' -e 's;/usr/src;$(here);' "$src/Makefile"
 	# The compiler that built the kernel if this machine has it, else its own.
 	# shellcheck disable=SC2016
 	sed -i -E 's;\$\(CROSS_COMPILE\)(gcc-[0-9]+);$(or $(shell command -v $(CROSS_COMPILE)\1),$(CROSS_COMPILE)gcc);' \
 		"$src/.kernelvariables"
+	header_compiler "$src"
 	# With this stub in place kbuild wants pahole for the module's BTF.
 	[ ! -e "$src/vmlinux" ] || mv "$src/vmlinux" "$src/vmlinux.btf-only"
-	ln -s "usr/src/linux-headers-$host_kernel" "$tree/kdir"
-	rm -rf "$build/root/headers"
-	mv "$tree" "$build/root/headers"
+	ln -s "usr/src/linux-headers-$3" "$tree/kdir"
+	deb=$(deb_of "$2" libc6) || return 0
+	mkdir "$tree/libc"
+	deb_unpack "$deb" "$tree/libc"
+	header_programs "$tree"
+}
+
+# What the headers' configuration says of a newer compiler than this machine's.
+header_compiler() { # KDIR
+	local option built
+	built=$(sed -n 's/^CONFIG_GCC_VERSION=//p' "$1/include/config/auto.conf")
+	command -v "aarch64-linux-gnu-gcc-$((built / 10000))" >/dev/null && return
+	[ "$(aarch64-linux-gnu-gcc -dumpversion | cut -d. -f1)" -lt $((built / 10000)) ] || return 0
+	for option in $KERNEL_CC_OPTIONS; do
+		sed -i "/^CONFIG_$option=/d" "$1/include/config/auto.conf"
+		sed -i "/^#define CONFIG_$option /d" "$1/include/generated/autoconf.h"
+	done
+}
+
+# This machine's programs in there want a newer libc than this machine's: they get the one that came with them.
+header_programs() { # TREE
+	local f loader
+	loader=$(cd "$1/libc" && find . -name 'ld-linux*.so.*' -type f -printf '%P\n' | head -n1)
+	while IFS= read -r -d '' f; do
+		ldd "$f" 2>&1 | grep -q 'version .GLIBC_.* not found' || continue
+		mkdir -p "${f%/*}/libc"
+		mv "$f" "${f%/*}/libc/"
+		cat >"$f" <<-END
+			#!/bin/sh
+			# Made by lab/fetch.
+			here=\$(dirname "\$(readlink -f "\$0")")
+			root=\$here/$(realpath -s --relative-to="${f%/*}" "$1/libc")
+			exec "\$root/$loader" --library-path "\$root/${loader%/*}" "\$here/libc/${f##*/}" "\$@"
+		END
+		chmod +x "$f"
+	done < <(find "$1"/usr/lib/linux-kbuild-*/scripts -type f -perm /111 -print0)
 }
 
 # --- the emulated host, the guest, and libraries for cross-building -----------------------------------------------------
