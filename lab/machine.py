@@ -367,18 +367,19 @@ class Machine:
                         stage or f"running a script in the guest ({name})")
 
     def start_guest(self, name="l2", vcpus=4, devices="$NVME $NIC", memory=512,
-                    append="", reboots=False, hotplug=False):
+                    append="", reboots=False, hotplug=False, state=""):
         """Start a guest, and leave its console's log beside the host's.
 
         `memory` in MB; `append` to its kernel's command line; `reboots`: it
         may reset itself, and has what kexec loads on /dev/vda and /dev/vdb;
-        `hotplug`: its devices sit in slots.
+        `hotplug`: its devices sit in slots; `state`: restore it from there.
         """
         stage = f"booting the guest ({name})"
         try:
             self.run(f"GUEST_MEMORY={memory} GUEST_APPEND='{append}'\n"
                      f"GUEST_REBOOTS={'y' if reboots else ''}\n"
                      f"GUEST_HOTPLUG={'y' if hotplug else ''}\n"
+                     f"GUEST_STATE={state}\n"
                      f"guest_start {name} {vcpus} {devices}", stage=stage)
         finally:
             self.save_guest_console(name)

@@ -86,6 +86,9 @@ MUTANTS = (
     Mutant("RELOAD", "kmod",
            "what is away is told of a guest's INVALL",
            (("away-reloaded", r"of hops only 0 INV"),)),
+    Mutant("COMMAND", "kmod",
+           "a guest's commands find at home what is injected",
+           (("injected", r"to its target, turn \d+: LPI \d+ to vCPU"),)),
 )
 
 

@@ -12,6 +12,9 @@ CLIENT_CPU=1
 NVME=0000:00:05.0
 NIC=0000:00:06.0
 OUTSIDE_NIC=0000:00:07.0
+# Devices that are the VMM's or the host kernel's own; see guest_device().
+VHOST=vhost-net
+VDISK=virtio-blk
 GUEST_IP=10.99.0.2
 
 die()
@@ -54,12 +57,48 @@ devices_setup()
 	done
 }
 
-# guest_start NAME VCPUS DEVICE...: a guest with these PCI devices passed
-# through; its console and control port are sockets under /run/NAME. Variables:
+# guest_device NAME VCPUS DEVICE PLACE: the VMM's options for a device. A PCI
+# address is passed through. $VHOST is a virtio NIC with vhost in the host's
+# kernel, $VDISK a virtio disk whose queues the VMM serves on a thread of its
+# own: the interrupts of both are injected, by irqfd. Both have a queue for each
+# vCPU.
+guest_device()
+{
+	case $3 in
+	"$VHOST")
+		echo "-netdev tap,id=vhost,ifname=tap-$1,script=no,\
+downscript=no,vhost=on,queues=$2 -device virtio-net-pci,netdev=vhost,mq=on,\
+vectors=$((2 * $2 + 2)),romfile=,mac=52:54:00:00:02:01$4"
+		;;
+	"$VDISK")
+		echo "-object iothread,id=vdisk -blockdev driver=null-co,\
+node-name=null,size=1073741824,read-zeroes=on -device virtio-blk-pci,drive=null,\
+iothread=vdisk,num-queues=$2$4"
+		;;
+	*)
+		echo "-device vfio-pci,host=$3$4"
+		;;
+	esac
+}
+
+# guest_wire NAME: the other end of the guest's virtio NIC is the outside
+# client's; a guest has one NIC, so that its address is the same on any wire.
+guest_wire()
+{
+	there() { [ -e "/sys/class/net/tap-$1" ]; }
+	wait_for 100 there "$1" || die "guest $1 has no tap"
+	ip link set "tap-$1" netns outside
+	ip -n outside link set "tap-$1" up
+	ip -n outside route add $GUEST_IP dev "tap-$1"
+}
+
+# guest_start NAME VCPUS DEVICE...: a guest with these devices; its console and
+# control port are sockets under /run/NAME. Variables:
 # GUEST_MEMORY in MB, GUEST_APPEND to the kernel's command line. GUEST_REBOOTS:
 # its reset is no end of it, and it has two disks, the kernel's image (vda) and
 # the initrd (vdb), for kexec. GUEST_HOTPLUG: each device has a slot that it can
-# be taken out of; slots have no MSIs, which would be injected.
+# be taken out of; slots have no MSIs, which would be injected. GUEST_STATE: what
+# guest_save() has saved of this guest; it is restored, and stays paused.
 guest_start()
 {
 	name=$1 vcpus=$2
@@ -78,7 +117,8 @@ guest_start()
 			devices="$devices -device pcie-root-port,\
 id=port-${device##*:},chassis=$slot,slot=$slot"
 		fi
-		devices="$devices -device vfio-pci,host=$device$place"
+		devices="$devices $(guest_device "$name" "$vcpus" "$device" \
+			"$place")"
 	done
 	reset=-no-reboot
 	if [ -n "${GUEST_REBOOTS-}" ]; then
@@ -105,9 +145,36 @@ wait=off" -device virtserialport,chardev=ctl,name=lab.agent \
 		-chardev "socket,id=mon,path=/run/$name/monitor,server=on,\
 wait=off" -mon chardev=mon,mode=readline \
 		-pidfile "/run/$name/pid" -net none $devices \
+		${GUEST_STATE:+-incoming "exec:cat $GUEST_STATE"} \
 		</dev/null >"/run/$name/log" 2>&1 &
+	case " $* " in
+	*" $VHOST "*)
+		guest_wire "$name"
+		;;
+	esac
+	if [ -n "${GUEST_STATE-}" ]; then
+		restored()
+		{
+			monitor "$1" "info status" | grep "VM status: paused" |
+				grep -qv inmigrate
+		}
+		wait_for 3000 restored "$name" ||
+			die "guest $name was not restored"
+		return
+	fi
 	wait_for 3000 grep -qs "lab: L2 is up" "/run/$name/console.log" ||
 		die "guest $name did not come up"
+}
+
+# guest_save NAME FILE: save a guest that is paused there, and end its VMM.
+# Devices that are passed through cannot be saved.
+guest_save()
+{
+	monitor "$1" "migrate -d \"exec:cat >$2\"" >/dev/null
+	saved() { monitor "$1" "info migrate" | grep -q "status: completed"; }
+	wait_for 600 saved "$1" ||
+		die "guest $1 is not saved: $(monitor "$1" "info migrate")"
+	kill -9 "$(cat "/run/$1/pid")"
 }
 
 # guest NAME: run the script on standard input in the guest.

@@ -44,7 +44,7 @@ QUEUES = """
 grep . /sys/kernel/irq/*/actions /sys/kernel/irq/*/per_cpu_count
 """
 READS = """
-taskset {mask:x} fio --name=read --filename=/dev/nvme0n1 --rw=randread \\
+taskset {mask:x} fio --name=read --filename={disk} --rw=randread \\
     --bs=4k --direct=1 --ioengine=psync --thread --output-format=terse \\
     --time_based --runtime=1000000 </dev/null >/tmp/read.out 2>/tmp/read.err &
 echo $! >/tmp/fio.pid
@@ -102,6 +102,9 @@ class Storm:
     vcpus   its number of vCPUs
     off     never enable irqhop: what do the kernels complain of without it?
     """
+
+    # What is read, and what the interrupts of its queues are called.
+    DISK, QUEUE = "/dev/nvme0n1", r"nvme0q[1-9]\d*"
 
     def __init__(self, lab, rng, off=False):
         self.lab, self.rng, self.off = lab, rng, off
@@ -190,13 +193,12 @@ wait_for 3000 speaks || die "{self.guest} does not come up"
         return sum(count for vector, count
                    in self.lab.trace.read().msis.items() if vector != ADMIN)
 
-    @staticmethod
-    def handled(text):
+    def handled(self, text):
         """Handler runs by (irq, name) of the disk's queues."""
         names, runs = {}, {}
         for irq, what, value in re.findall(
                 r"^/sys/kernel/irq/(\d+)/(\w+):(.*)$", text, re.M):
-            if what == "actions" and re.fullmatch(r"nvme0q[1-9]\d*", value):
+            if what == "actions" and re.fullmatch(self.QUEUE, value):
                 names[irq] = value
             elif what == "per_cpu_count":
                 runs[irq] = sum(map(int, value.split(",")))
@@ -230,7 +232,8 @@ wait_for 3000 speaks || die "{self.guest} does not come up"
         text = self.lab.m.run(
             PINGS + REST + "echoes\n"
             f"guest {self.guest} <<'END'\n" + CALM + QUEUES
-            + READS.format(mask=self._reader()) + BUSY + "END\n" + GO_ON
+            + READS.format(mask=self._reader(), disk=self.DISK) + BUSY
+            + "END\n" + GO_ON
             + PING.format(address=GUEST_IP), stage="starting I/O")
         pings, text = text.split("\n", 1)
         self.start = None, self.handled(text), self.pings(pings)
@@ -296,6 +299,11 @@ wait_for 3000 speaks || die "{self.guest} does not come up"
         self.reader = None
         self.lab.m.run(f"stop_all ping\nguest {self.guest} <<'END'\n" + BUSY
                        + "END\n" + GO_ON, stage="ending I/O")
+        self.every_read(reads, msis)
+
+    @staticmethod
+    def every_read(reads, msis):
+        """Each read ends with an MSI of its own; the last was interrupted."""
         expect(abs(reads - msis) <= 1, f"{reads} reads, {msis} MSIs")
 
     def _exact(self, after, pings):

@@ -39,23 +39,52 @@ def guest(storm, text, stage=None):
 
 
 def lpis_of(storm, device):
-    """INTIDs of a device's direct interrupts, by the ITS's commands."""
-    trace = storm.lab.trace.read()
-    return {intid for key, intid in trace.intid.items()
-            if key[0] == DEVICE_ID[device]}
+    """INTIDs of a device's interrupts."""
+    return storm.lab.intids(device, storm.guest)
 
 
 def homes_agree(storm, homes):
-    """What is wrong if KVM and irqhop have not these homes by INTID."""
-    kvm = storm.lab.homes(storm.guest)
-    if kvm != homes:
-        return f"KVM's homes are {kvm}, not {homes}"
-    lpis = storm.lab.listing(storm.guest).lpis
-    listed = {lpi.intid: lpi.home for lpi in lpis}
+    """What is wrong if these are not the homes by INTID for all."""
+    wanted = storm.lab.homes(storm.guest)
+    if wanted != homes:
+        return f"the guest's homes are {wanted}, not {homes}"
+    listing = storm.lab.listing(storm.guest)
+    listed = {lpi.intid: lpi.home for lpi in listing.lpis}
     if listed != homes:
         return f"irqhop's homes are {listed}, not {homes}"
-    wrong = [lpi for lpi in lpis if lpi.delivery != "direct"]
-    return f"not direct: {', '.join(map(str, wrong))}" if wrong else None
+    wrong = storm.lab.misdelivered(listing, storm.guest)
+    return f"delivered otherwise: {', '.join(wrong)}" if wrong else None
+
+
+def taken_by(storm):
+    """Runs of the devices' interrupt handlers so far, by vCPU."""
+    text = guest(storm, "grep . /sys/kernel/irq/*/chip_name "
+                 "/sys/kernel/irq/*/per_cpu_count")
+    found = re.findall(r"/(\d+)/(\w+):(.*)$", text, re.M)
+    ours = {irq for irq, _, value in found if re.match("ITS-(PCI-)?MSI", value)}
+    rows = [map(int, value.split(",")) for irq, what, value in found
+            if what == "per_cpu_count" and irq in ours]
+    return [sum(column) for column in zip(*rows)]
+
+
+class Taken:
+    """Where handlers ran since this was made: no command to an ITS says where
+    what KVM injects goes."""
+
+    def __init__(self, storm):
+        self.storm = storm
+        self.before = taken_by(storm)
+
+    def moved(self):
+        """How often something was taken on each vCPU."""
+        return collections.Counter({
+            vcpu: after - before for vcpu, (before, after)
+            in enumerate(zip(self.before, taken_by(self.storm)))})
+
+
+def since_now(storm):
+    """Whoever says what was moved where from now on."""
+    return Since(storm) if storm.lab.m.direct else Taken(storm)
 
 
 class Since:
@@ -95,7 +124,7 @@ class Since:
 
 # irq, the vCPU where it goes, name
 INTERRUPTS = """
-awk -F: '/ITS-PCI-MSI/ { print $1 + 0 }' /proc/interrupts | while read -r irq
+awk -F: '/ITS-(PCI-)?MSI/ { print $1 + 0 }' /proc/interrupts | while read -r irq
 do
     echo "$irq $(cat /proc/irq/$irq/effective_affinity_list)" \\
         "$(cat /sys/kernel/irq/$irq/actions)"
@@ -112,7 +141,7 @@ def interrupts(storm):
 def movable(storm):
     """{irq: vCPU} of the MSIs that the guest's administrator may move."""
     return {irq: vcpu for irq, (vcpu, name) in interrupts(storm).items()
-            if not re.fullmatch(r"nvme0q[1-9]\d*", name)}
+            if not re.fullmatch(r"nvme0q[1-9]\d*|virtio\d+-req\.\d+", name)}
 
 
 def write_affinity(storm, wanted):
@@ -142,10 +171,9 @@ def affinity_all(storm):
     """All that can be moved go to one vCPU, and are spread again."""
     vcpu = storm.rng.randrange(storm.vcpus)
     irqs = sorted(movable(storm))
-    kinds = storm.lab.trace.read().intid
-    ours = {intid for key, intid in kinds.items()
-            if key[0] == DEVICE_ID["NIC"] or key[1] == 0}
-    expect(len(irqs) == len(ours) > 2, f"irqs {irqs}, LPIs {kinds}")
+    ours = {wanted.intid for wanted in storm.lab.wanted(storm.guest)
+            if wanted.irq in irqs}
+    expect(len(irqs) == len(ours) > 2, f"irqs {irqs}, LPIs {ours}")
     homes = storm.lab.homes(storm.guest)
     write_affinity(storm, {irq: vcpu for irq in irqs})
     homes.update({intid: vcpu for intid in ours})
@@ -180,8 +208,8 @@ def points_at(storm, cpus):
     listing = storm.lab.listing(storm.guest)
     found = [f"irqhop list: {lpi}" for lpi in listing.lpis
              if lpi.home in cpus or lpi.target in cpus]
-    for name, record in (("KVM", storm.lab.homes(storm.guest)),
-                         ("ITS", storm.lab.hardware(storm.guest))):
+    for name, record in (("home", storm.lab.homes(storm.guest)),
+                         ("delivered", storm.lab.hardware(storm.guest))):
         found += [f"{name}: {intid} at {vcpu}" for intid, vcpu
                   in record.items() if vcpu in cpus]
     if listing.enabled:
@@ -191,21 +219,16 @@ def points_at(storm, cpus):
 
 
 def taken(storm, cpus):
-    """Runs of the devices' interrupt handlers on these CPUs so far."""
-    counts = guest(storm, """
-for irq in $(awk -F: '/ITS-PCI-MSI/ { print $1 + 0 }' /proc/interrupts); do
-    cat /sys/kernel/irq/$irq/per_cpu_count
-done
-""")
-    rows = [line.split(",") for line in counts.splitlines()]
-    return sum(int(row[cpu]) for row in rows for cpu in cpus)
+    """Runs of the devices' interrupt handlers on these vCPUs so far."""
+    runs = taken_by(storm)
+    return sum(runs[cpu] for cpu in cpus)
 
 
 def nothing_there(storm, cpus):
     """CPUs that are off: no interrupt wants them, and they take none."""
     when = f"off: {cpus}"
     until(lambda: points_at(storm, cpus), when)
-    since = Since(storm)
+    since = since_now(storm)
     before = taken(storm, cpus)
     storm.run(100)
     moved = since.moved()
@@ -220,7 +243,7 @@ def nothing_there(storm, cpus):
 
 def used_again(storm, cpus):
     """CPUs that are on again are where interrupts go."""
-    since = Since(storm)
+    since = since_now(storm)
 
     def unused():
         listing = storm.lab.listing(storm.guest)
@@ -262,8 +285,8 @@ def cpus_offline(storm):
 # -- drivers ------------------------------------------------------------------
 
 
-def direct_again(storm, device, count):
-    """A device has so many interrupts, all delivered by hardware."""
+def there_again(storm, device, count):
+    """A device has so many interrupts, delivered as it should be."""
     def look():
         found = lpis_of(storm, device)
         if len(found) != count:
@@ -300,7 +323,7 @@ def rebind(storm, device, driver, leave, back):
     guest(storm, f"{leave}\necho {address} >{where}/unbind")
     gone(storm, device)
     guest(storm, f"echo {address} >{where}/bind\n{back}")
-    direct_again(storm, device, count)
+    there_again(storm, device, count)
     return f"{count} interrupts"
 
 
@@ -329,7 +352,7 @@ def nic_down(storm):
     guest(storm, "ip link set eth0 down")
     gone(storm, "NIC")
     guest(storm, "ip link set eth0 up")
-    direct_again(storm, "NIC", count)
+    there_again(storm, "NIC", count)
     answers(storm)
 
 
@@ -338,7 +361,7 @@ def nic_queues(storm):
     for queues in (storm.rng.randrange(1, storm.vcpus), storm.vcpus):
         guest(storm, f"ethtool -L eth0 combined {queues}")
         # One for each way of each queue, and one for the rest.
-        direct_again(storm, "NIC", 2 * queues + 1)
+        there_again(storm, "NIC", 2 * queues + 1)
     answers(storm)
     return f"{queues} queues"
 
@@ -367,7 +390,7 @@ def reset_disk(storm):
     expect(resets == 1, f"{resets} resets\n{text}")
     reads = storm.lab.reads(text)
     expect(reads > 10, f"only {reads} reads while the disk was reset")
-    direct_again(storm, "NVME", count)
+    there_again(storm, "NVME", count)
     return f"{reads} reads"
 
 
@@ -414,7 +437,7 @@ def as_before(storm, how, counts, second_hand):
     expect((SECOND_HAND in log) == second_hand,
            f"{how}: '{SECOND_HAND}' in the log: {SECOND_HAND in log}")
     for device, count in counts.items():
-        direct_again(storm, device, count)
+        there_again(storm, device, count)
     answers(storm)
 
 
@@ -439,6 +462,7 @@ def in_handler(storm):
 def pause(storm):
     """All vCPUs are in user space: everything is at home."""
     lab, monitor = storm.lab, MONITOR % storm.guest
+    homes = lab.homes(storm.guest)
     for _ in range(10):
         before = in_handler(storm)
         lab.m.run(monitor + "monitor stop")
@@ -449,7 +473,7 @@ def pause(storm):
             break
         # One was stopped inside a handler, and keeps what it has.
         lab.m.run(monitor + "monitor cont; sleep 0.1")
-    lab.expect_home("paused", storm.guest, listing)
+    lab.expect_home("paused", storm.guest, listing, homes)
 
 
 def reboot(storm):

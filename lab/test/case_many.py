@@ -8,8 +8,10 @@ from acts import Storm
 from state import DEVICE_ID, Lab, enable, expect, load
 
 MSIS = 400
-# MSIs at most, in all, until each queue's interrupt has hopped.
-ENOUGH = 20 * MSIS
+# MSIs at least of each queue of the disk in a round, and rounds at most until
+# each queue's interrupt has hopped.
+EACH = 40
+ROUNDS = 4
 
 
 def boot(lab, vcpus):
@@ -61,8 +63,47 @@ def single(lab):
             f"handler runs, {stat['preemptions']} preemptions, 0 hops")
 
 
+def queue_runs(lab, storm):
+    """Handler runs of each of the disk's queues so far, by vCPU."""
+    rows = [line.split() for line in lab.m.guest(
+        "grep -w 'nvme0q[1-9][0-9]*' /proc/interrupts",
+        storm.guest).splitlines()]
+    return {int(row[-1].removeprefix("nvme0q")):
+            [int(word) for word in row[1:storm.vcpus + 1]] for row in rows}
+
+
+def visit(lab, storm):
+    """The reader goes from vCPU to vCPU, and so from queue to queue; then all
+    has to be as it should."""
+    storm.io_start()
+    for vcpu in range(storm.vcpus):
+        lab.m.guest("read -r pid </tmp/fio.pid\n"
+                    f"taskset -ap {1 << vcpu:x} $pid >/dev/null", storm.guest)
+        storm.run(EACH)
+    storm.io_pause()
+    storm.agree()
+
+
+def compare(storm, sent, runs):
+    """Each queue of its own: as many handler runs as MSIs. Return how many of
+    them were on another vCPU than where the queue's most were."""
+    expect(len(runs) == storm.vcpus,
+           f"{storm.vcpus} vCPUs, the disk has queues {sorted(runs)}")
+    for queue, by_vcpu in runs.items():
+        expect(sent[queue] == sum(by_vcpu),
+               f"queue {queue}: {sent[queue]} MSIs sent, {sum(by_vcpu)} "
+               f"handler runs {by_vcpu}")
+        # One that was under way as the reader came or went is another's.
+        expect(sent[queue] >= EACH - 2,
+               f"queue {queue} was hardly read through: {dict(sent)}")
+    away = sum(sum(by_vcpu) - max(by_vcpu) for by_vcpu in runs.values())
+    expect(away > EACH, f"only {away} handler runs elsewhere: {runs}")
+    return away
+
+
 def several(lab, vcpus):
-    """A queue of the disk for each vCPU; each queue's interrupt hops."""
+    """A queue of the disk for each vCPU; each is read through, and each
+    queue's interrupt hops."""
     boot(lab, vcpus)
     storm = Storm(lab, random.Random(vcpus))
     storm.vcpus = vcpus
@@ -70,22 +111,27 @@ def several(lab, vcpus):
     expect(count == vcpus + 1, f"{vcpus} vCPUs, the disk has {count} LPIs")
     count, nic = queues(lab, "NIC")
     expect(count > 2, f"{vcpus} vCPUs, the NIC has {count} LPIs")
-    before = lab.trace.read().moves.copy()
+    before = queue_runs(lab, storm)
+    sent = lab.trace.read().msis.copy()
+    moves = lab.trace.moves.copy()
     storm.begin()
     still = disk + nic
-    msis = 0
-    while still:
-        # A chunk forgets those of the one before.
-        lab.complaints += storm.complaints
-        storm.chunk(MSIS, ())
-        msis += storm.sums["msis"]
-        still = [key for key in still if lab.trace.moves[key] == before[key]]
-        expect(msis < ENOUGH, f"{vcpus} vCPUs: never hopped: {still}")
+    for _ in range(ROUNDS):
+        visit(lab, storm)
+        still = [key for key in still if lab.trace.moves[key] == moves[key]]
+        if not still:
+            break
+    expect(not still, f"{vcpus} vCPUs: never hopped: {still}")
+    sent = lab.trace.read().msis - sent
+    away = compare(storm, sent, {
+        queue: [b - a for a, b in zip(before[queue], after)]
+        for queue, after in queue_runs(lab, storm).items()})
     stat = lab.stat()
     expect(stat["failed"] == 0, f"{stat['failed']} moves refused")
     finish(lab, storm)
     return (f"{vcpus} vCPUs: {len(disk)} + {len(nic)} interrupts of queues, "
-            f"each moved; {msis} MSIs = {msis} handler runs, "
+            f"each moved; {storm.sums['msis']} MSIs = "
+            f"{storm.sums['handled']} handler runs, {away} of them elsewhere, "
             f"{stat['hops']} hops")
 
 
@@ -95,8 +141,9 @@ def both(lab):
     storm = Storm(lab, random.Random(2))
     # Pings are answered by the other one.
     storm.guest = "l3"
-    storm.begin()
+    # First, or the fillers have to die beside its busy vCPUs.
     load.place_guest(lab.m, "2-3", "l2")
+    storm.begin()
     enable(lab, "storm", "l2")
     before = lab.trace.read().moves.copy()
     storm.chunk(MSIS, ())
@@ -132,7 +179,7 @@ def boots(build, logs, name, queues_most, parts):
 
 
 def many(build, logs):
-    """Guests with 1, 2 and 8 vCPUs, and two VMs."""
-    return boots(build, logs, "many", 8, (
+    """Guests with 1, 2, 8 and 16 vCPUs, and two VMs."""
+    return boots(build, logs, "many", 16, (
         single, lambda lab: several(lab, 2), lambda lab: several(lab, 8),
-        both))
+        lambda lab: several(lab, 16), both))

@@ -14,12 +14,13 @@ CHUNKS = 2
 WEIGHTY = 2
 
 
-def each(build, logs, which):
+def each(build, logs, which, path="direct"):
     """The acts of a table once, in order; each is counted by itself."""
     seen = []
-    with runner.started(build, os.path.join(logs, f"{which}-acts")) as storm:
+    name = f"{which}-acts" if path == "direct" else f"{path}-{which}-acts"
+    with runner.started(build, os.path.join(logs, name), path=path) as storm:
         msis = hops = 0
-        for act in runner.table(which):
+        for act in runner.table(which, path=path):
             if act.weight < WEIGHTY:
                 continue
             storm.rng.seed(act.name)

@@ -83,7 +83,7 @@ wait_for 10 grep -q held /tmp/hold.out || die "$(cat /tmp/hold.out)"
 
 def device_counts(lab):
     """Handler runs of the devices' interrupts, by vCPU."""
-    text = lab.m.guest("grep ITS-PCI-MSIX /proc/interrupts")
+    text = lab.m.guest("grep -E 'ITS-(PCI-)?MSI' /proc/interrupts")
     rows = [[int(word) for word in line.split()[1:5]]
             for line in text.splitlines()]
     return [sum(column) for column in zip(*rows)]

@@ -11,6 +11,8 @@ import case_cost as cost
 import case_faults as faults
 import case_hops as hops
 import case_host as host
+import case_kdump as kdump
+import case_injected as injected
 import case_many as many
 import case_policies as policies
 import case_storm as storm
@@ -101,13 +103,32 @@ TESTS = (
          "no kernel complains"),
     # These boot machines of their own, and look at their logs themselves.
     Test("many", many.many, Lab.OWN, STORM,
-         "guests with 1, 2 and 8 vCPUs, and two VMs: all queues hop"),
+         "guests with 1, 2, 8 and 16 vCPUs, and two VMs: all queues hop"),
     Test("guest-acts", storm.guest_acts, Lab.OWN, STORM,
          "whatever the guest does to its interrupts: as many runs as MSIs"),
     Test("host-acts", storm.host_acts, Lab.OWN, STORM,
          "whatever the host does to the guest: the same"),
+    Test("injected", injected.injected, Lab.OWN, STORM,
+         "a host without GICv4: what KVM injects hops, and nothing is lost"),
+    Test("injected-vhost", injected.vhost, Lab.OWN, STORM,
+         "the same for virtio devices, with vhost in the host's kernel"),
+    Test("mixed", injected.mixed, Lab.OWN, STORM,
+         "direct and injected interrupts in one guest"),
+    Test("save-restore", injected.save_restore, Lab.OWN, STORM,
+         "a guest with injected interrupts is saved and restored"),
+    Test("injected-guest-acts", injected.guest_acts, Lab.OWN, STORM,
+         "whatever the guest does to injected interrupts"),
+    Test("injected-host-acts", injected.host_acts, Lab.OWN, STORM,
+         "whatever the host does to their guest"),
     Test("storm", storm.short, Lab.OWN, STORM,
          "a short storm of all that, by chance"),
+)
+
+# Too long for each change: only if they are named.
+LONG = (
+    # It boots a guest of its own.
+    Test("kdump-stuck", kdump.stuck, {}, STORM,
+         "a crash kernel beside a vCPU that it cannot stop: none hops there"),
 )
 
 # Where the second of two parts begins that take about as long: among the tests

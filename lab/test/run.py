@@ -20,8 +20,8 @@ from state import Failure, Lab, LabError  # noqa: E402
 class Runner:
     """Runs tests in order on one machine, and on a new one after a crash."""
 
-    def __init__(self, build, logs, module=None):
-        self.build, self.logs, self.module = build, logs, module
+    def __init__(self, build, logs):
+        self.build, self.logs = build, logs
         self.lab = None
         self.boots = 0
         self.results = []
@@ -32,7 +32,7 @@ class Runner:
             return self.lab
         self.boots += 1
         logs = os.path.join(self.logs, f"machine-{self.boots}")
-        self.lab = Lab(self.build, logs, self.module)
+        self.lab = Lab(self.build, logs)
         try:
             self.lab.start()
         except BaseException:
@@ -119,6 +119,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     tests = cases.part(args.part) if args.part else cases.TESTS
+    if args.list or args.names:
+        tests += cases.LONG
     if args.list:
         for test in tests:
             print(f"{test.name:20} {test.shows}")
@@ -129,7 +131,8 @@ def main():
             parser.error(f"no test '{name}'; there are: {' '.join(known)}")
     logs = args.logs or os.path.join(args.build, "test")
     os.makedirs(logs, exist_ok=True)
-    runner = Runner(args.build, logs, args.module)
+    Lab.replacement = args.module
+    runner = Runner(args.build, logs)
     begun = time.monotonic()
     try:
         for test in tests:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests look at: where interrupts point, and how many there were.
 
-Three records say where an interrupt points, and they are kept apart: KVM's
-(the home), the ITS driver's as irqhop reads it (the target), and the commands
-that the emulated ITS was given, which is what the hardware does.
+Three records say where an interrupt points, and they are kept apart. Of one
+that the hardware delivers: KVM's (the home), the ITS driver's as irqhop reads
+it (the target), and the commands that the emulated ITS was given, which is
+what the hardware does. Of one that KVM injects: the guest's own (the home),
+KVM's, by which it delivers, and irqhop's.
 """
 
 import collections
@@ -19,8 +21,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import load  # noqa: E402
 from machine import BAD_LINES, LabError, Machine  # noqa: E402
 
-# What the devices are called by the ITS.
+# What the devices that are passed through are called by the host's ITS.
 DEVICE_ID = {"NVME": 0x28, "NIC": 0x30}
+# VENDOR:CLASS of all of them in the guest.
+PCI_CLASS = {"NVME": "1b36:010802", "NIC": "8086:020000",
+             "VHOST": "1af4:020000", "VDISK": "1af4:010000"}
 # The disk's only I/O queue has its second vector.
 QUEUE = DEVICE_ID["NVME"], 1
 GUEST_IP = "10.99.0.2"
@@ -124,6 +129,11 @@ class Lpi:
         return f"{self.intid}: home {self.home} target {self.target}"
 
 
+# One of the guest's interrupts: its number there, its LPI, and the CPU that
+# the guest wants it on.
+Wanted = collections.namedtuple("Wanted", "irq intid cpu device")
+
+
 class Listing:
     """What irqhop list says of a VM."""
 
@@ -147,20 +157,23 @@ class Lab:
     PAIR = {"l2": ("NIC",), "l3": ("NVME",)}
     # A test that boots machines of its own, and has no other beside them.
     OWN = {}
+    # A file to be used instead of the test build of the module.
+    replacement = None
 
-    def __init__(self, build, logs, module=None, **machine):
+    def __init__(self, build, logs, **machine):
         tracers = os.path.join(build, "lab", "tracers.ext4")
         # What is used after it was freed shall not be found as it was.
         self.m = Machine(build, logs, cmdline="init_on_free=1",
                          tracers=os.path.exists(tracers), **machine)
         self.m.__enter__()
-        self.replacement = module
         # What start_guest() is told besides.
         self.guest_options = {}
         self.logs = self.m.logs
         self.trace = Trace(self.m.trace)
         self.guests = {}
         self.vpes = {}
+        # Of each guest: hops in all, and when last looked, by irqhop stat.
+        self.hops = {}
         self.complaints = []
 
     def start(self):
@@ -210,9 +223,10 @@ class Lab:
                            **self.guest_options)
         self.guests[name] = devices
         self.vpes[name] = list(self.trace.read().new_vpes)
-        expect(len(self.vpes[name]) == 4,
+        vpes = 4 if self.m.direct else 0
+        expect(len(self.vpes[name]) == vpes,
                f"booting {name}: the ITS was given {len(self.vpes[name])} "
-               "vPEs, not 4")
+               f"vPEs, not {vpes}")
 
     def end_guest(self, name):
         """Take down a guest; its log is looked at before."""
@@ -222,9 +236,21 @@ class Lab:
         self.wait_gone(len(self.guests))
 
     def moved(self):
-        """VMOVI for all devices so far."""
+        """VMOVI for all devices so far; where the ITS delivers nothing, hops
+        by irqhop's own count."""
+        if not self.m.direct:
+            return sum(self._hopped(name) for name in self.guests)
         moves = self.trace.read().moves
         return sum(moves[device] for device in DEVICE_ID.values())
+
+    def _hopped(self, name):
+        """Hops of a guest's so far, whatever happened to the module."""
+        status, text = self.m.script(f"irqhop stat --raw {name}")
+        found = re.search(r"^hops=(\d+)", text, re.M)
+        now = int(found.group(1)) if status == 0 and found else 0
+        total, last = self.hops.get(name, (0, 0))
+        self.hops[name] = total + (now - last if now >= last else now), now
+        return self.hops[name][0]
 
     def wait_gone(self, left):
         """Wait until KVM knows no more VMs than these."""
@@ -254,37 +280,94 @@ class Lab:
 
     # -- where interrupts point ----------------------------------------------
 
-    def homes(self, name="l2"):
-        """KVM's own record: vCPU by INTID, direct ones only."""
+    def devices(self, name, direct):
+        """A guest's devices whose interrupts are direct, or injected."""
+        return [device for device in self.guests[name]
+                if (device in DEVICE_ID and self.m.direct) == direct]
+
+    def kvm(self, name="l2"):
+        """KVM's own record: (vCPU, direct) by INTID."""
         text = self.m.run(
             f"grep -h LPI /sys/kernel/debug/kvm/$(cat /run/{name}/pid)-*"
             "/vgic-state")
         rows = [line.split() for line in text.splitlines()]
         # The H of the flags PLAEHCG says that the hardware delivers it.
-        return {int(row[1]): int(row[2]) for row in rows if row[3][4] == "1"}
+        return {int(row[1]): (int(row[2]), row[3][4] == "1") for row in rows}
+
+    def wanted(self, name="l2"):
+        """The guest's own record of its devices' interrupts."""
+        # In a busy guest the start of a program takes long.
+        text = self.m.guest("[ -e /proc/lpis ] || insmod /modules/lpis.ko\n"
+                            "while read -r line; do echo \"$line\"; done "
+                            "</proc/lpis", name)
+        names = {value: key for key, value in PCI_CLASS.items()}
+        rows = [line.split() for line in text.splitlines()]
+        return [Wanted(*map(int, row[:3]), names[row[3]]) for row in rows]
+
+    def intids(self, device, name="l2"):
+        """INTIDs of a device's interrupts: by the ITS's commands if they are
+        direct, or else by the guest's word."""
+        if device in self.devices(name, direct=True):
+            intid = self.trace.read().intid
+            return {intid[key] for key in intid if key[0] == DEVICE_ID[device]}
+        return {wanted.intid for wanted in self.wanted(name)
+                if wanted.device == device}
+
+    def homes(self, name="l2"):
+        """Where the guest wants them, vCPU by INTID: by KVM's record those
+        that are direct, by its own those that are injected."""
+        homes = {}
+        if self.devices(name, direct=True):
+            homes = {intid: vcpu for intid, (vcpu, direct)
+                     in self.kvm(name).items() if direct}
+        injected = self.devices(name, direct=False)
+        if injected:
+            homes.update({wanted.intid: wanted.cpu
+                          for wanted in self.wanted(name)
+                          if wanted.device in injected})
+        return homes
 
     def hardware(self, name="l2"):
-        """What the ITS was told last: vCPU by INTID."""
+        """Where they are delivered, vCPU by INTID: what the ITS was told last,
+        and KVM's record of those that are injected."""
         self.trace.read()
-        devices = [DEVICE_ID[device] for device in self.guests[name]]
-        return {self.trace.intid[key]: self.vpes[name].index(vpe)
-                for key, vpe in self.trace.vpe.items() if key[0] in devices}
+        devices = [DEVICE_ID[device]
+                   for device in self.devices(name, direct=True)]
+        targets = {self.trace.intid[key]: self.vpes[name].index(vpe)
+                   for key, vpe in self.trace.vpe.items() if key[0] in devices}
+        if self.devices(name, direct=False):
+            targets.update({intid: vcpu for intid, (vcpu, direct)
+                            in self.kvm(name).items() if not direct})
+        return targets
 
-    def expect_home(self, when, name="l2", listing=None):
-        """All three records agree that every interrupt is at home."""
+    def misdelivered(self, listing, name="l2"):
+        """Those that irqhop list has as direct and KVM not, or the reverse;
+        and any that are not as the guest's devices are."""
+        ways = [way for way, direct in (("direct", True), ("injected", False))
+                if self.devices(name, direct)]
+        kvm = self.kvm(name)
+        return [f"{lpi} ({lpi.delivery})" for lpi in listing.lpis
+                if lpi.delivery not in ways or
+                kvm.get(lpi.intid, (None, None))[1] !=
+                (lpi.delivery == "direct")]
+
+    def expect_home(self, when, name="l2", listing=None, homes=None):
+        """All three records agree that every interrupt is at home. `homes`: as
+        lab.homes() had them, for a guest that cannot be asked now."""
         listing = listing or self.listing(name)
-        homes = self.homes(name)
+        homes = homes or self.homes(name)
         hardware = self.hardware(name)
-        expect(len(homes) >= 2, f"{when}: KVM has {len(homes)} direct LPIs")
-        for lpi in listing.lpis:
-            expect(lpi.delivery == "direct" and lpi.home == lpi.target,
-                   f"{when}: irqhop list: {lpi} ({lpi.delivery})")
+        expect(len(homes) >= 2, f"{when}: {name} has {len(homes)} LPIs")
+        wrong = self.misdelivered(listing, name)
+        expect(not wrong, f"{when}: irqhop list: {'; '.join(wrong)}")
+        away = listing.away()
+        expect(not away, f"{when}: irqhop list: {'; '.join(map(str, away))}")
         listed = {lpi.intid: lpi.home for lpi in listing.lpis}
         expect(listed == homes,
-               f"{when}: homes by irqhop list {listed}, by KVM {homes}")
+               f"{when}: homes by irqhop list {listed}, by the guest's will "
+               f"{homes}")
         expect(hardware == homes,
-               f"{when}: the ITS points at {hardware}, "
-               f"KVM's homes are {homes}")
+               f"{when}: they are delivered to {hardware}, homes are {homes}")
         return homes
 
     # -- how many there were --------------------------------------------------

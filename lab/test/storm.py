@@ -25,6 +25,10 @@ from acts import Storm  # noqa: E402
 from state import Failure, Lab, LabError, expect  # noqa: E402
 
 TABLES = ("guest", "host")
+# How the passed-through devices' interrupts are delivered.
+PATHS = ("direct", "injected")
+# Acts that say something of what the host's ITS was told, and of nothing else.
+DIRECT_ONLY = ("kdump",)
 # Of a chunk: MSIs at least, and acts.
 MSIS = 4000
 ACTS = 2
@@ -32,10 +36,11 @@ ACTS = 2
 HOME = 10
 
 
-def table(only=None, names=None):
-    """The acts: of guest or host only, of these names only."""
+def table(only=None, names=None, path="direct"):
+    """The acts: of guest or host only, of these names only, on this path."""
     acts = [act for which in TABLES if only in (None, which)
-            for act in importlib.import_module(f"acts_{which}").ACTS]
+            for act in importlib.import_module(f"acts_{which}").ACTS
+            if path == "direct" or act.name not in DIRECT_ONLY]
     known = [act.name for act in acts]
     for name in names or ():
         expect(name in known, f"no act '{name}'; there are: {' '.join(known)}")
@@ -44,9 +49,9 @@ def table(only=None, names=None):
 
 
 @contextlib.contextmanager
-def started(build, logs, module=None, off=False):
+def started(build, logs, off=False, path="direct"):
     """A machine with a storm; a disk's queue for each vCPU."""
-    lab = Lab(build, logs, module, queues=4, nic="igb")
+    lab = Lab(build, logs, queues=4, nic="igb", direct=path == "direct")
     lab.guest_options = importlib.import_module("acts_guest").GUEST
     try:
         lab.start()
@@ -78,8 +83,9 @@ class Run:
 
     def __init__(self, args):
         self.args = args
-        self.file = os.path.join(
-            args.logs, f"storm-{args.seed}{'-off' if args.off else ''}.jsonl")
+        kind = "-injected" if args.path == "injected" else ""
+        kind += "-off" if args.off else ""
+        self.file = os.path.join(args.logs, f"storm-{args.seed}{kind}.jsonl")
         self.rows = self.read(self.file) if args.resume else []
         self.first = self.rows[-1]["chunk"] + 1 if self.rows else args.first
         self.known = {alike(line) for row in self.read(args.compare)
@@ -108,6 +114,8 @@ class Run:
         flags = ["--seed", self.args.seed, "--first", str(number),
                  "--chunks", "1"]
         flags += ["--off"] if self.args.off else []
+        if self.args.path != "direct":
+            flags += ["--path", self.args.path]
         flags += ["--only", self.args.only] if self.args.only else []
         flags += ["--acts", *self.args.acts] if self.args.acts else []
         return f'make test-storm STORM_FLAGS="{shlex.join(flags)}"'
@@ -140,11 +148,11 @@ class Run:
 
     def go(self):
         """All chunks that are wanted. Return what failed, or None."""
-        acts = table(self.args.only, self.args.acts)
+        acts = table(self.args.only, self.args.acts, self.args.path)
         number = self.first
         logs = os.path.join(self.args.logs, "machine")
-        with started(self.args.build, logs, self.args.module,
-                     self.args.off) as storm:
+        with started(self.args.build, logs, self.args.off,
+                     self.args.path) as storm:
             while self.wanted(number):
                 failed = self.one(storm, number, acts)
                 if failed:
@@ -202,6 +210,8 @@ def arguments():
                         help="the same with irqhop never enabled")
     parser.add_argument("--compare", metavar="FILE",
                         help="of a run with --off: its complaints are known")
+    parser.add_argument("--path", choices=PATHS, default="direct",
+                        help="of the devices' interrupts (%(default)s)")
     parser.add_argument("--only", choices=TABLES,
                         help="acts of the guest, or of the host, only")
     parser.add_argument("--acts", nargs="+", metavar="NAME",
@@ -218,6 +228,7 @@ def main():
     """Run it, and say what it came to."""
     args = arguments()
     os.makedirs(args.logs, exist_ok=True)
+    Lab.replacement = args.module
     print(f"seed {args.seed}", flush=True)
     run = Run(args)
     try:
