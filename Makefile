@@ -19,6 +19,7 @@ help:
 	@echo "  make test         unit tests, and the tests in the emulated host"
 	@echo "  make test-mutants that each mechanism has a test that misses it"
 	@echo "  make test-storm   a million interrupts while guest and host change much"
+	@echo "  make test-matrix  the storm on every kernel that irqhop is tested with"
 	@echo "  make check        static checks of the sources and of the module"
 	@echo "  make model        search models of the races to the end (docs/races.md)"
 	@echo "  make lab          a shell in the emulated host, with a guest running"
@@ -72,14 +73,19 @@ images: module module-test tool-arm64
 		cp $(build)/tool-arm64/irqhop $(extra)/bin/irqhop
 	@$(MAKE) -s -C lab BUILD=$(build)
 
-# The main job. DEMO_FLAGS: see bench/demo.py --help.
+# The main job. LAB_PATH=injected: in a host without GICv4, whose KVM injects the
+# interrupts. DEMO_FLAGS: see bench/demo.py --help.
+LAB_PATH ?= direct
+demo-out := $(if $(filter direct,$(LAB_PATH)),demo,demo-$(LAB_PATH))
 demo: images
-	@mkdir -p $(build)/demo
-	@$(PYTHON) bench/demo.py --build $(build) --out $(build)/demo $(DEMO_FLAGS)
-	@$(PYTHON) bench/report.py $(build)/demo/raw $(build)/demo
+	@mkdir -p $(build)/$(demo-out)
+	@$(PYTHON) bench/demo.py --build $(build) --path $(LAB_PATH) \
+		--out $(build)/$(demo-out) $(DEMO_FLAGS)
+	@$(PYTHON) bench/report.py $(build)/$(demo-out)/raw $(build)/$(demo-out)
 	@echo
-	@echo "The same: $(BUILD)/demo/report.txt; as a picture: $(BUILD)/demo/latency.svg;"
-	@echo "for programs: $(BUILD)/demo/result.json"
+	@echo "The same: $(BUILD)/$(demo-out)/report.txt;"
+	@echo "as a picture: $(BUILD)/$(demo-out)/latency.svg;"
+	@echo "for programs: $(BUILD)/$(demo-out)/result.json"
 
 # Some of the slowest reads with irqhop on, event by event, host and guest on
 # one clock. OUTLIER_FLAGS: see bench/outlier.py --help.
@@ -122,6 +128,10 @@ test-mutants: images tracers
 test-storm: images
 	@$(PYTHON) lab/test/storm.py --build $(build) $(STORM_FLAGS)
 
+# docs/lab.md. MATRIX_FLAGS: see lab/test/matrix.py --help.
+test-matrix: images
+	@$(PYTHON) lab/test/matrix.py --build $(build) $(MATRIX_FLAGS)
+
 # docs/races.md. RUNS="hop its": only these of model/runs.conf.
 model: deps
 	@nice $(PYTHON) model/run.py --build $(build) $(RUNS)
@@ -130,7 +140,7 @@ lab: images
 	@$(PYTHON) lab/interactive.py --build $(build)
 
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,choices,costs,test,storm,mutants,check,model}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,demo-injected,choices,costs,test,storm,matrix,mutants,check,model}
 
 distclean:
 	rm -rf $(build)
@@ -140,4 +150,4 @@ distclean:
 
 .PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
 	tracers demo choices costs outlier check-tools check model test test-mutants test-storm \
-	lab clean distclean
+	test-matrix lab clean distclean

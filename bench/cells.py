@@ -13,9 +13,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lab"))
 # pylint: disable=wrong-import-position
 import load  # noqa: E402
-from machine import LabError  # noqa: E402
+from machine import LabError, PCPUS  # noqa: E402
 
 VCPUS = 4
+# How a passed-through device's interrupts get to the guest: by the GICv4
+# itself, or by way of the host and KVM, where that is not used.
+PATHS = ("direct", "injected")
 # Not the interrupt's home, and the same in every cell.
 READER_VCPU = 3
 # Below 10 ms ping polls for its answers. Above, it waits in a sleep that ends with
@@ -28,8 +31,10 @@ READS_PER_S = 400
 # The guest's tracer notes when the first of these were submitted, to put fio's
 # clock on the host's; they do not count.
 WARM_UP_OPS = 30
-# Each work's interrupt, by its name in the guest's /proc/interrupts.
+# Each work's interrupt, by its name in the guest's /proc/interrupts and in the
+# host's.
 GUEST_IRQ = {"nvme": r"nvme0q1$", "ping": r"eth0-rx-0$"}
+HOST_IRQ = {"nvme": "vfio-msix[1]($NVME)", "ping": "vfio-msix[0]($NIC)"}
 SWITCH = re.compile(
     r"\[\d+\] \S+ +(?P<time>\d+\.\d+): sched_switch: .*"
     r" prev_pid=(?P<prev>\d+) .*==> .* next_pid=(?P<next>\d+) ")
@@ -40,6 +45,7 @@ class Lab:
 
     def __init__(self, host):
         self.host = host
+        self.path = PATHS[not host.direct]
         host.run("devices_setup")
         host.start_guest(vcpus=VCPUS)
         load.busy_guest(host)
@@ -95,11 +101,15 @@ echo >kprobe_events; echo >trace
 
     def set_irqhop(self, options):
         """Enable with these options of irqhop enable's, or disable (None),
-        and see that what should be at home is."""
+        and see that what should be at home is, and comes the right way."""
         self.host.run("irqhop disable l2 2>/dev/null || true")
-        away = [line for line in self.irqs() if line[1] != line[2]]
+        irqs = self.irqs()
+        away = [line for line in irqs if line[1] != line[2]]
         if away:
             raise LabError(f"not at home with irqhop off: {away}")
+        other = [line for line in irqs if line[3] != self.path]
+        if other or not irqs:
+            raise LabError(f"not all are {self.path}: {other or 'no LPIs'}")
         self.enabled_ns = None
         if options is not None:
             text = self.host.run(f"clocks; irqhop enable l2 {options}")
@@ -127,14 +137,21 @@ echo >kprobe_events; echo >trace
 
     # -- what is counted around a cell -------------------------------------
 
-    def counts(self, work):
-        """Counters that only grow: take them before and after."""
-        return {
-            "guest": self.taken()[work],
-            "host": int(self.host.run("direct_counts")),
-            "cpus": load.cpu_times(self.host),
-            "msis": self.host.count_msis(),
+    def counts(self, work, over=False):
+        """Counters that only grow: take them before, and when it is over.
+
+        From the device to the guest, and back: one that comes in between is
+        never counted as taken without being counted as sent.
+        """
+        look = {
+            "msis": self.host.count_msis,
+            "host": lambda: int(self.host.run("direct_counts")),
+            "host_work": lambda: self.host_taken(work),
+            "guest": lambda: self.taken()[work],
+            "cpus": lambda: load.cpu_times(self.host),
         }
+        return {name: look[name]()
+                for name in (reversed(look) if over else look)}
 
     def taken(self):
         """{work: how many of its interrupts each vCPU has taken so far}."""
@@ -148,6 +165,15 @@ echo >kprobe_events; echo >trace
                     f"the guest has {len(rows)} interrupts for {work}")
             found[work] = [int(n) for n in rows[0][1:1 + VCPUS]]
         return found
+
+    def host_taken(self, work):
+        """How often the host has taken the work's interrupt so far."""
+        text = self.host.run(
+            f'grep -F " {HOST_IRQ[work]}" /proc/interrupts || true')
+        rows = text.splitlines()
+        if len(rows) != 1:
+            raise LabError(f"the host has {len(rows)} interrupts for {work}")
+        return sum(int(n) for n in rows[0].split()[1:1 + PCPUS])
 
     def _home_vcpu(self, work):
         """The vCPU that the guest has given the work's interrupt."""
@@ -282,7 +308,7 @@ cut -d, -f2,7 r_clat.1.log""", "reading from the guest's NVMe disk")
         self.watch_start()
         ops, lost = getattr(self, work)(count)
         running = self.watch_stop()
-        after = self.counts(work)
+        after = self.counts(work, over=True)
         facts = {
             "work": work,
             "reader_vcpu": READER_VCPU if work == "nvme" else None,
@@ -290,6 +316,8 @@ cut -d, -f2,7 r_clat.1.log""", "reading from the guest's NVMe disk")
             "eligible_vcpus": list(range(VCPUS)),
             "busy_pcpus": busy_pcpus(before["cpus"], after["cpus"]),
             "host_vfio_interrupts": after["host"] - before["host"],
+            "host_work_interrupts":
+                after["host_work"] - before["host_work"],
             "guest_interrupts_by_vcpu": [
                 a - b for a, b in zip(after["guest"], before["guest"])],
             "msis_sent": after["msis"] - before["msis"] if work == "nvme"

@@ -110,6 +110,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--out", default="build/demo")
+    parser.add_argument("--path", choices=cells.PATHS, default="direct",
+                        help="how the devices' interrupts get to the guest: "
+                        "by the GICv4 (direct), or by KVM (injected)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=1000,
                         help="operations a cell and round")
@@ -125,7 +128,8 @@ def main():
     os.makedirs(raw)
     begun, started = time.monotonic(), time.time()
     try:
-        with Machine(args.build, os.path.join(args.out, "logs")) as host:
+        with Machine(args.build, os.path.join(args.out, "logs"),
+                     direct=args.path == "direct") as host:
             progress("demo: booting the emulated host and its guest")
             host.start()
             lab = cells.Lab(host)
@@ -140,6 +144,7 @@ def main():
         return 1
     with open(os.path.join(raw, "run.json"), "w", encoding="utf-8") as file:
         json.dump({"versions": cells.versions(args.build),
+                   "path": args.path,
                    "vcpus": cells.VCPUS,
                    "started": round(started),
                    "wall_s": round(time.monotonic() - begun, 1),

@@ -62,7 +62,7 @@ def report(args):
     if not args.no_plot:
         plot.draw(os.path.join(args.out_dir, "latency.svg"),
                   plot.script(run.by_key(), result.oracle_cells(run, shares),
-                              run.meta["versions"]))
+                              run.meta["path"], run.meta["versions"]))
 
 
 def main(argv=None):

@@ -130,7 +130,7 @@ def meta(work, overcommit, condition, number=1, **more):
     out = {"work": work, "overcommit": overcommit, "condition": condition,
            "round": number, "reader_vcpu": READER if work == "nvme" else None,
            "home_vcpu": 0, "eligible_vcpus": list(range(VCPUS)),
-           "busy_pcpus": 6, "host_vfio_interrupts": 0,
+           "busy_pcpus": 6, "host_vfio_interrupts": 0, "host_work_interrupts": 0,
            "guest_interrupts_by_vcpu": [0] * VCPUS, "msis_sent": None,
            "io_timeouts": 0, "stat": None}
     return {**out, **more}
@@ -139,16 +139,18 @@ def meta(work, overcommit, condition, number=1, **more):
 def write_run(root, **more):
     os.makedirs(root, exist_ok=True)
     with open(os.path.join(root, "run.json"), "w", encoding="utf-8") as file:
-        json.dump({"versions": VERSIONS, "vcpus": VCPUS,
+        json.dump({"versions": VERSIONS, "path": "direct", "vcpus": VCPUS,
                    "started": "never", "wall_s": 1.5,
                    "lab": {"pCPUs": 6, "note": "synthetic, means nothing"},
                    **more}, file)
 
 
-def write(root, rounds=3, count=300, seed=1):
+def write(root, rounds=3, count=300, path="direct", seed=1):
     """A whole RAW directory."""
     rng = random.Random(seed)
-    write_run(root)
+    write_run(root, path=path)
+    # Of the others, which no work waits for, some 10 a cell.
+    host = (0, 0) if path == "direct" else (count, count + 10)
     for number in range(1, rounds + 1):
         for work in ROUND_TRIP_NS:
             for overcommit, condition in GRID:
@@ -161,6 +163,8 @@ def write(root, rounds=3, count=300, seed=1):
                 write_cell(root, meta(
                     work, overcommit, condition, number, msis_sent=count,
                     guest_interrupts_by_vcpu=taken,
+                    host_work_interrupts=host[0],
+                    host_vfio_interrupts=host[1],
                     stat=stat(rng, taken, condition) if loaded else None),
                     ops, spans)
 

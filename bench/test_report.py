@@ -145,9 +145,31 @@ class Result(Directory):
                   guest_interrupts_by_vcpu=[1, 2, 3, 4])
         self.cell("nvme", 1, "alone", [1000], host_vfio_interrupts=2,
                   guest_interrupts_by_vcpu=[10, 0, 0, 5])
-        self.assertEqual(self.build()["direct"], {
+        got = self.build()
+        self.assertEqual(got["direct"], {
             "host_vfio_interrupts": 2, "guest_interrupts": 25,
             "guest_interrupts_by_vcpu": [11, 2, 3, 9]})
+        self.assertEqual(got["path"], {
+            "name": "direct", "host_work_interrupts": 0, "cells": 2,
+            "cells_wrong": 1})
+
+    def test_injected(self):
+        synthetic_raw.write_run(self.raw, path="injected")
+        # Merged on the way, or not known what was sent: nothing wrong.
+        self.cell("ping", 1, "alone", [1000], host_vfio_interrupts=12,
+                  host_work_interrupts=11,
+                  guest_interrupts_by_vcpu=[1, 2, 3, 4])
+        self.cell("nvme", 1, "alone", [1000], msis_sent=16,
+                  host_vfio_interrupts=15, host_work_interrupts=15,
+                  guest_interrupts_by_vcpu=[10, 0, 0, 5])
+        self.assertEqual(self.build()["path"], {
+            "name": "injected", "host_work_interrupts": 26, "cells": 2,
+            "cells_wrong": 0})
+        # One that is wrong twice is one.
+        self.cell("nvme", 3, "off", [1000], msis_sent=13,
+                  host_vfio_interrupts=14, host_work_interrupts=14,
+                  guest_interrupts_by_vcpu=[15, 0, 0, 0])
+        self.assertEqual(self.build()["path"]["cells_wrong"], 1)
 
 
 class Warnings(Directory):
@@ -185,7 +207,28 @@ class Warnings(Directory):
 
     def test_not_direct(self):
         self.quiet("ping", 1, "alone", host_vfio_interrupts=4)
-        self.assertIn("not all direct", self.warned())
+        self.assertIn("ping-1-alone, round 1: the host took 4 VFIO "
+                      "interrupts: not all were direct", self.warned())
+
+    def injected(self, **more):
+        """Warnings of a run on the injected path with such a cell."""
+        synthetic_raw.write_run(self.raw, path="injected")
+        self.quiet("nvme", 1, "alone", host_vfio_interrupts=130, **more)
+        return self.warned()
+
+    def test_injected(self):
+        self.assertEqual(self.injected(host_work_interrupts=100,
+                                       msis_sent=100), "")
+
+    def test_not_by_the_host(self):
+        self.assertIn("nvme-1-alone, round 1: the guest handled 100 "
+                      "interrupts, the host took 99: not all were injected",
+                      self.injected(host_work_interrupts=99))
+
+    def test_more_than_were_sent(self):
+        self.assertIn("the host took 102 interrupts, the device sent 101",
+                      self.injected(host_work_interrupts=102,
+                                    msis_sent=101))
 
     def test_faster_than_the_limit(self):
         self.quiet("ping", 1, "alone")
@@ -211,13 +254,14 @@ class Schema(Directory):
         """The agreed keys are all required, at every level."""
         for where, keys in (
                 ((), "schema emulated versions vcpus cells penalty hops "
-                 "direct lost doubled wall_s"),
+                 "path direct lost doubled wall_s"),
                 (("versions",), "qemu host_kernel guest_kernel"),
                 (("cells", 0), "work overcommit condition n p50_us p90_us "
                  "p99_us max_us mean_us oracle_mean_us"),
                 (("penalty", 0), "work overcommit mean_removed p99_removed"),
                 (("hops",), "count returns failed median_instructions "
                  "max_instructions"),
+                (("path",), "name host_work_interrupts cells cells_wrong"),
                 (("direct",), "host_vfio_interrupts guest_interrupts "
                  "guest_interrupts_by_vcpu")):
             for key in keys.split():
@@ -247,6 +291,7 @@ class Schema(Directory):
                 (("cells", 0, "p90_us"), 1e9),
                 (("penalty", 0, "p99_removed"), "97 %"),
                 (("hops", "median_instructions"), -5),
+                (("path", "name"), "posted"),
                 (("direct", "guest_interrupts"), 1),
                 (("cells", 1), self.good["cells"][0])):
             bad = copy.deepcopy(self.good)
@@ -333,6 +378,7 @@ class Refused(Directory):
                            ("home_vcpu", 9), ("eligible_vcpus", []),
                            ("guest_interrupts_by_vcpu", [1, 2, 3]),
                            ("msis_sent", -1), ("io_timeouts", None),
+                           ("host_work_interrupts", None),
                            ("stat", {"hops": 1})):
             path = self.change(**{key: value})
             self.refused(path)
@@ -344,6 +390,10 @@ class Refused(Directory):
         code, page, _ = run_cli(self.raw, self.out, "--no-plot", "--partial")
         self.assertEqual(code, 0)
         self.assertIn("missing: ", page)
+
+    def test_unknown_path(self):
+        synthetic_raw.write_run(self.raw, path="posted")
+        self.refused("run.json", "direct or injected")
 
     def test_no_alone(self):
         shutil.rmtree(self.alone)
@@ -425,13 +475,20 @@ class Words(Directory):
 
 
 class EndToEnd(unittest.TestCase):
+    """From a whole directory of raw data, one of each path."""
+
+    PATH = "direct"
+    # What the page says, and no page of the other path.
+    SAYS = ("report, direct interrupts", "All direct", "the emulated ITS "
+            "answers at once", "path: direct: the GICv4 delivers")
+
     @classmethod
     def setUpClass(cls):
         cls.root = tempfile.mkdtemp(prefix="irqhop-bench-")
         cls.addClassCleanup(shutil.rmtree, cls.root)
         cls.raw = os.path.join(cls.root, "raw")
         cls.out = os.path.join(cls.root, "build", "demo")
-        synthetic_raw.write(cls.raw, rounds=2, count=120)
+        synthetic_raw.write(cls.raw, rounds=2, count=120, path=cls.PATH)
         cls.drawn = shutil.which("gnuplot") is not None
         cls.code, cls.page, cls.err = run_cli(
             cls.raw, cls.out, *([] if cls.drawn else ["--no-plot"]))
@@ -460,7 +517,7 @@ class EndToEnd(unittest.TestCase):
         for line in self.page.splitlines():
             self.assertLessEqual(len(line), text.WIDTH, line)
         for must in ("2nd wait", "oracle", "nothing here is a claim about "
-                     "hardware", "All direct", "in handler", "interleaved"):
+                     "hardware", "in handler", "interleaved", *self.SAYS):
             self.assertIn(must, " ".join(self.page.split()))
 
     def test_picture(self):
@@ -473,8 +530,24 @@ class EndToEnd(unittest.TestCase):
         for must in ("ping, round trip, overcommit 3", "NVMe read, "
                      "overcommit 4", "latency (us, virtual time)",
                      "emulated (TCG, virtual time)", "irqhop off",
-                     "irqhop on", "alone", "oracle", "home (null control)"):
+                     "irqhop on", "alone", "oracle", "home (null control)",
+                     self.PATH + " interrupts"):
             self.assertIn(must, svg)
+
+
+class EndToEndInjected(EndToEnd):
+    """The same."""
+
+    PATH = "injected"
+    SAYS = ("report, injected interrupts", "All injected: each went through "
+            "the host. The guest took 3360 interrupts, and of the same ones "
+            "the host 3360", "Of a change of KVM's record", "path: injected: "
+            "the host takes the devices' interrupts (on pCPU 0)")
+
+    def test_nothing_of_the_other_path(self):
+        """Nothing that is true of direct ones only."""
+        for word in ("direct", "ITS", "no exit"):
+            self.assertNotRegex(self.page, r"\b%s\b" % word)
 
 
 if __name__ == "__main__":

@@ -262,8 +262,9 @@ def make_entry(condition, rounds):
     return {"work": "ping", "overcommit": 1 if condition == "alone" else 3,
             "condition": condition, "mean_us": rounds[-1][0],
             "p99_us": rounds[-1][1], "oracle_mean_us": 50,
+            "oracle_p99_us": 60,
             "rounds": [{"round": n, "mean_us": mean, "p99_us": p99,
-                        "oracle_mean_us": 150}
+                        "oracle_mean_us": 150, "oracle_p99_us": 400}
                        for n, (mean, p99) in enumerate(rounds, 1)]}
 
 
@@ -295,6 +296,8 @@ class Penalty(unittest.TestCase):
         self.assertEqual(got["pooled"]["mean_removed"], 0.2)
         self.assertEqual(got["rounds"]["oracle_mean_removed"],
                          [0.95, 0.975, 0.9])
+        self.assertEqual(got["rounds"]["oracle_p99_removed"],
+                         [0.9, 0.9, None])
         self.assertIsNone(got["home_mean_removed"])
 
     def test_not_given_without_a_majority(self):

@@ -37,7 +37,6 @@ enum irqhop_mutant {
 	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */
 	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
 	IRQHOP_M_COMMAND,	/* what is injected misses the guest's commands */
-	IRQHOP_M_PAUSE,		/* what is injected is away when the VM is paused */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

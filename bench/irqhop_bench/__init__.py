@@ -4,6 +4,7 @@
 raw      reads and checks what the runner left (RAW/<round>/<cell>/)
 stats    percentiles, means, histograms: every definition in one place
 oracle   the best that any redirect of interrupts could have done
+path     which way the interrupts came, and whether all did
 slow     what the slow operations waited for
 penalty  the share of the preemption penalty that was removed
 result   puts these together as result.json

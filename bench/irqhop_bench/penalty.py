@@ -68,6 +68,7 @@ _SHARES = {
     "home_mean_removed": (("home", "mean_us"), "mean_us"),
     "home_p99_removed": (("home", "p99_us"), "p99_us"),
     "oracle_mean_removed": (("on", "oracle_mean_us"), "mean_us"),
+    "oracle_p99_removed": (("on", "oracle_p99_us"), "p99_us"),
 }
 
 

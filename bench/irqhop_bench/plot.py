@@ -11,6 +11,7 @@ import math
 import shutil
 import subprocess
 
+from .path import TITLES as PATH_TITLES
 from .raw import CONDITIONS, alone_key
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.  home lies
@@ -135,15 +136,16 @@ def _legend(names):
             "plot " + plots]
 
 
-def script(groups, oracles, versions):
+def script(groups, oracles, path, versions):
     """The whole gnuplot program, data included."""
     rows, columns = panels(groups)
     width = PANEL_WIDTH * max(len(columns), 2)
     height = TOP + BOTTOM + PANEL_HEIGHT * len(rows)
-    caption = ("emulated (TCG, virtual time), not a claim about hardware; "
-               "QEMU %s, host %s, guest %s" % tuple(
-                   str(versions[k]).replace("'", "")
-                   for k in ("qemu", "host_kernel", "guest_kernel")))
+    caption = ("%s; emulated (TCG, virtual time), not a claim about hardware; "
+               "QEMU %s, host %s, guest %s" % (
+                   PATH_TITLES[path], *(
+                       str(versions[k]).replace("'", "")
+                       for k in ("qemu", "host_kernel", "guest_kernel"))))
     out = [
         "set encoding utf8",
         "set term svg size %d,%d dynamic background rgb 'white' "

@@ -13,6 +13,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from .path import PATHS
 from .stats import HIST_BUCKETS
 
 WORKS = ("ping", "nvme")
@@ -157,7 +158,8 @@ def _check_cell(path, meta, name, number, vcpus):
     _need(path, meta, "guest_interrupts_by_vcpu",
           lambda v: isinstance(v, list) and len(v) == vcpus
           and all(map(_is_count, v)), "a list of %d counts" % vcpus)
-    for key in ("busy_pcpus", "host_vfio_interrupts", "io_timeouts"):
+    for key in ("busy_pcpus", "host_vfio_interrupts", "host_work_interrupts",
+                "io_timeouts"):
         _need(path, meta, key, _is_count, "a count")
     _need(path, meta, "msis_sent", lambda v: v is None or _is_count(v),
           "a count or null")
@@ -244,6 +246,7 @@ def _read_run_json(path):
     for key in VERSIONS:
         _need(path, meta["versions"], key, lambda v: isinstance(v, str),
               "a string")
+    _need(path, meta, "path", PATHS.__contains__, " or ".join(PATHS))
     _need(path, meta, "vcpus", lambda v: _is_count(v) and v, "a number")
     _need(path, meta, "wall_s",
           lambda v: isinstance(v, (int, float)) and v >= 0, "a time")

@@ -20,7 +20,7 @@ queue, where the counts must be equal): handler runs beyond MSIs sent and
 resends that the guest counted ("resends" in cell.json, if the runner has it).
 """
 
-from . import oracle, penalty, slow, stats
+from . import oracle, path, penalty, slow, stats
 from .raw import VERSIONS, alone_key
 
 SCHEMA = "irqhop-result/1"
@@ -68,6 +68,7 @@ def interrupts(cells):
         "by_vcpu": [sum(column) for column in zip(
             *(c.meta["guest_interrupts_by_vcpu"] for c in cells))],
         "host_vfio": sum(c.meta["host_vfio_interrupts"] for c in cells),
+        "host_work": sum(c.meta["host_work_interrupts"] for c in cells),
         "msis_sent": (None if any(c.meta["msis_sent"] is None for c in cells)
                       else sum(c.meta["msis_sent"] for c in cells)),
         "io_timeouts": sum(c.meta["io_timeouts"] for c in cells),
@@ -132,6 +133,7 @@ def hops_entry(run):
 
 
 def direct_entry(run):
+    """Top-level "direct": what shows whether it was, on either path."""
     total = interrupts(run.cells)
     return {"host_vfio_interrupts": total["host_vfio"],
             "guest_interrupts": sum(total["by_vcpu"]),
@@ -185,15 +187,12 @@ def _warn_not_home(name, cell):
 
 def warnings(run, cells):
     """Everything found that puts the figures in doubt, one line each."""
-    out = ["missing: %s" % path for path in run.missing]
+    out = ["missing: %s" % directory for directory in run.missing]
     busy = {n for cell in cells for n in cell["busy_pcpus"]}
     if len(busy) > 1:
         out.append("busy pCPUs differ between cells (%s): they compare "
                    "different machines" % ", ".join(map(str, sorted(busy))))
-    host = sum(cell["interrupts"]["host_vfio"] for cell in cells)
-    if host:
-        out.append("the host took %d of the device's interrupts: delivery "
-                   "was not all direct" % host)
+    out += path.warnings(run.meta["path"], run.cells)
     for cell in cells:
         out += _warn_cell(cell)
     return out
@@ -216,6 +215,7 @@ def build(run, shares):
         "cells": cells,
         "penalty": penalty.compute(cells),
         "hops": hops_entry(run),
+        "path": path.entry(run.meta["path"], run.cells),
         "direct": direct_entry(run),
         "lost": sum(map(lost, run.cells)),
         "doubled": sum(filter(None, map(doubled, run.cells))),

@@ -7,6 +7,7 @@ unfavourable case; nothing here claims what the data does not show.
 
 import textwrap
 
+from .path import TITLES, WORDS
 from .slow import CAUSES
 
 WIDTH = 100
@@ -263,7 +264,7 @@ def penalties(result):
     lines = heading("Share of the preemption penalty removed, in per cent: "
                     "(off - on) / (off - alone)")
     header = ["work", "oc", "mean", "rounds", "pooled", "p99", "rounds",
-              "pooled", "home mean", "home p99", "oracle"]
+              "pooled", "home", "its p99", "oracle", "its p99"]
     rows, why = [], []
     for e in result["penalty"]:
         per, pooled = e["rounds"], e["pooled"]
@@ -276,7 +277,8 @@ def penalties(result):
                      _short_percent(pooled["p99_removed"]),
                      _short_percent(e["home_mean_removed"]),
                      _short_percent(e["home_p99_removed"]),
-                     _short_percent(e["oracle_mean_removed"])])
+                     _short_percent(e["oracle_mean_removed"]),
+                     _short_percent(e["oracle_p99_removed"])])
         why += _why(e)
     if not rows:
         return lines + ["No cell with irqhop off."]
@@ -286,7 +288,7 @@ def penalties(result):
         "share from all rounds pooled. 100: as good as alone; 0: no better "
         "than off; below 0: worse. home: the null control (module loaded, "
         "policy home), should be near 0. oracle: what any redirect could "
-        "have removed of the mean." % len(result["rounds"]),
+        "have removed; beside each its p99." % len(result["rounds"]),
         "  ", "")
     return lines + why
 
@@ -378,6 +380,15 @@ def worse(result):
     return lines
 
 
+_COST = {
+    "direct": "Of a call of the ITS driver's; the interrupt hardware's own "
+              "wait is not measured (the emulated ITS answers at once).",
+    "injected": "Of a change of KVM's record and queues, with the kick of "
+                "whoever has to look at them, but not what the kicked vCPU "
+                "does.",
+}
+
+
 def hops(result):
     lines = heading("Hops and what they cost")
     header = ["work", "oc", "cond", "hops", "/s", "returned", "failed",
@@ -405,39 +416,53 @@ def hops(result):
     return lines + wrap(
         "Cost in instructions: one is 1 ns of virtual time. Median from a "
         "histogram of 64 wide buckets. A pCPU's turn in the emulator may end "
-        "within a move: the maximum includes other pCPUs' turns. The "
-        "interrupt hardware's own wait is not measured (the emulated ITS "
-        "answers at once).", "  ", "")
+        "within a move: the maximum includes other pCPUs' turns. %s"
+        % _COST[result["path"]["name"]], "  ", "")
 
 
 def interrupts(result):
     lines = heading("Who took the device's interrupts")
     header = ["work", "oc", "cond", "MSIs sent",
-              *("vCPU %d" % n for n in range(result["vcpus"])), "host VFIO",
-              "time-outs", "lost", "doubled"]
+              *("vCPU %d" % n for n in range(result["vcpus"])), "host",
+              "VFIO", "time-outs", "lost", "doubled"]
     rows = [[c["work"], c["overcommit"], c["condition"],
              number(c["interrupts"]["msis_sent"]),
-             *c["interrupts"]["by_vcpu"], c["interrupts"]["host_vfio"],
-             c["interrupts"]["io_timeouts"], c["interrupts"]["lost"],
+             *c["interrupts"]["by_vcpu"],
+             *(c["interrupts"][name] for name in (
+                 "host_work", "host_vfio", "io_timeouts", "lost")),
              number(c["interrupts"]["doubled"])] for c in result["cells"]]
     lines += table(header, rows, left=3)
-    lines += wrap(_says_direct(result["direct"]), "  ", "")
+    lines += wrap(_says_path(result), "  ", "")
     return lines + wrap(
-        "Lost: MSIs sent without a handler run, plus I/O time-outs: an upper "
-        "bound, since MSIs of ping may merge. Doubled: nvme only (depth 1 on "
-        "one queue). \"-\": not known or not to be told.", "  ", "")
+        "host: how many of the work's own interrupt the host took; VFIO: of "
+        "all of the devices' interrupts. Lost: MSIs sent without a handler "
+        "run, plus I/O time-outs: an upper bound, since MSIs of ping may "
+        "merge. Doubled: nvme only (depth 1 on one queue). \"-\": not known "
+        "or not to be told.", "  ", "")
 
 
-def _says_direct(direct):
-    host, guest = direct["host_vfio_interrupts"], direct["guest_interrupts"]
-    if host:
-        return ("NOT all direct: the host took %d VFIO interrupts, the guest "
-                "%d." % (host, guest))
+def _says_path(result):
+    """Whether the interrupts came the way that the report is about."""
+    way, direct = result["path"], result["direct"]
+    host, guest = way["host_work_interrupts"], direct["guest_interrupts"]
+    if way["cells_wrong"]:
+        return ("NOT all %s: the host took %d VFIO interrupts, %d of the "
+                "works' own, the guest %d; wrong in %d of %d cells, see the "
+                "warnings." % (
+                    way["name"], direct["host_vfio_interrupts"], host, guest,
+                    way["cells_wrong"], way["cells"]))
     if not guest:
-        return "Neither host nor guest took any: nothing is shown."
-    return ("All direct: the guest took %d interrupts, the host took no VFIO "
-            "interrupt; delivered through the host, each would have counted "
-            "there." % guest)
+        return "The guest took no interrupt: nothing is shown."
+    if way["name"] == "direct":
+        return ("All direct: the guest took %d interrupts, the host took no "
+                "VFIO interrupt; delivered through the host, each would have "
+                "counted there." % guest)
+    return ("All injected: each went through the host. The guest took %d "
+            "interrupts, and of the same ones the host %d: in each cell no "
+            "fewer than the guest, and no more than the device sent, where "
+            "that is known. The others of the %d VFIO interrupts are those "
+            "that no work waits for." % (
+                guest, host, direct["host_vfio_interrupts"]))
 
 
 def warnings(result):
@@ -470,6 +495,7 @@ def conditions(result):
     lines = heading("Conditions")
     text = ["%s: %s" % pair for pair in result["versions"].items()]
     text += [
+        "path: %s" % WORDS[result["path"]["name"]],
         "%d vCPUs; busy pCPUs: %s" % (result["vcpus"],
                                       ", ".join(map(str, busy))),
         *_places(result),
@@ -492,7 +518,8 @@ def conditions(result):
 
 def render(result):
     """The whole report."""
-    lines = ["irqhop: report (emulated, virtual time)", ""]
+    lines = ["irqhop: report, %s (emulated, virtual time)"
+             % TITLES[result["path"]["name"]], ""]
     for part in (summary, latencies, penalties, limits, slow, worse, hops,
                  interrupts, warnings, conditions):
         lines += part(result)
