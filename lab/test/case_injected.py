@@ -11,7 +11,6 @@ import re
 
 from acts import PINGS, Storm
 from acts_guest import until, write_affinity
-from acts_host import settings
 import case_storm as storm_tests
 from case_hops import homecoming
 from state import Lab, expect, load
@@ -141,15 +140,19 @@ class VirtioStorm(Storm):
 
 @contextlib.contextmanager
 def undisturbed(storm):
-    """Next to no hop is allowed, so that what is away stays where it is."""
-    usual = settings(storm)["max_hops"]
-    storm.lab.m.run(f"irqhop policy --max-hops 1 {storm.guest}")
+    """A policy that leaves alone what is at a vCPU that runs, and a pCPU for
+    each of them: what is away stays where it is."""
+    m = storm.lab.m
+    m.run(f"irqhop policy {storm.guest} recent")
     storm.neighbours(False)
+    load.place_guest(m, "2-5")
+    m.run("sleep 0.1")
     try:
         yield
     finally:
+        load.place_guest(m, "2-3")
         storm.neighbours(True)
-        storm.lab.m.run(f"irqhop policy --max-hops {usual} {storm.guest}")
+        m.run(f"irqhop policy {storm.guest} storm")
 
 
 def wants_it_there(storm, want, vcpu, when):
@@ -184,13 +187,12 @@ def moved_there(storm):
         with undisturbed(storm):
             # A command of the guest's brings all the others home.
             found = away(storm)
-            if not found:
+            if not found or found != away(storm):
                 continue
             want, vcpu = storm.rng.choice(found)
-            hops = storm.lab.stat()["hops"]
             wants_it_there(storm, want, vcpu, f"to its target, turn {turn}")
-            there += storm.lab.stat()["hops"] == hops
-        if there >= MOVES_THERE:
+            there += 1
+        if there == MOVES_THERE:
             return f"{there} moved to just where they were, {turn + 1} turns"
     return expect(False, f"{there} moved to where they were in all turns")
 
@@ -345,8 +347,8 @@ def save_and_restore(storm, when):
            f"{when}: restored with {lab.kvm()}, {pending(lab)} pending; it "
            f"was saved with {homes}, {waiting} pending")
     load.place_guest(lab.m, "2-3")
-    storm.enable()
     lab.m.run(f"rm {STATE}\nmonitor l2 cont >/dev/null")
+    storm.enable()
     return waiting
 
 

@@ -116,16 +116,16 @@ TESTS = (
          "direct and injected interrupts in one guest"),
     Test("save-restore", injected.save_restore, Lab.OWN, STORM,
          "a guest with injected interrupts is saved and restored"),
-    Test("injected-guest-acts", injected.guest_acts, Lab.OWN, STORM,
-         "whatever the guest does to injected interrupts"),
-    Test("injected-host-acts", injected.host_acts, Lab.OWN, STORM,
-         "whatever the host does to their guest"),
     Test("storm", storm.short, Lab.OWN, STORM,
          "a short storm of all that, by chance"),
 )
 
 # Too long for each change: only if they are named.
 LONG = (
+    Test("injected-guest-acts", injected.guest_acts, Lab.OWN, STORM,
+         "whatever the guest does to injected interrupts"),
+    Test("injected-host-acts", injected.host_acts, Lab.OWN, STORM,
+         "whatever the host does to their guest"),
     # It boots a guest of its own.
     Test("kdump-stuck", kdump.stuck, {}, STORM,
          "a crash kernel beside a vCPU that it cannot stop: none hops there"),
