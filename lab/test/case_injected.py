@@ -27,7 +27,6 @@ MOVES_UNDER_LOAD = 12
 RESTORES = 3
 STATE = "/run/l2.state"
 GUEST_VIRTIO = {"l2": ("VDISK", "VHOST")}
-GUEST_MIXED = {"l2": ("NVME", "VHOST")}
 
 # Whatever KVM injects comes by here. "pending" is the new one; it is fresh if
 # the interrupt was on no vCPU's list, and one that is not may merge with the
@@ -305,22 +304,6 @@ def vhost(build, logs):
     return "; ".join(notes)
 
 
-def mixed(build, logs):
-    """A disk whose interrupts are direct, and a network by vhost."""
-    logs = os.path.join(logs, "mixed")
-    with guest_of(build, logs, GUEST_MIXED, direct=True) as lab:
-        injections = Injections(lab)
-        storm = Storm(lab, random.Random(3))
-        storm.begin()
-        notes = [hop_and_count(storm, "mixed"), both_away(storm)]
-        net = injections.expect_bounds("mixed", "VHOST")
-        notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
-                  f"{net.all} injected", wanted_elsewhere(storm)]
-        injections.expect_bounds("mixed, moved by the guest", "VHOST")
-        leave_off(storm)
-    return "; ".join(notes)
-
-
 def pending(lab):
     """INTIDs that are pending by KVM's record."""
     rows = lab.m.run("grep -h LPI /sys/kernel/debug/kvm/$(cat /run/l2/pid)-*"
@@ -367,20 +350,6 @@ def restored(storm):
         storm.io_stop()
         lab.m.run("irqhop verify l2")
     return f"{RESTORES} times, {waited} were pending then"
-
-
-def both_away(storm):
-    """Interrupts of both kinds are away now and then."""
-    seen = collections.Counter()
-    storm.io_start()
-    for _ in range(20):
-        seen.update({lpi.delivery for lpi in storm.lab.listing().away()})
-        storm.run(20)
-    storm.io_pause()
-    expect(seen["direct"] > 2 and seen["injected"] > 2,
-           f"in 20 looks something was away: {dict(seen)}")
-    return (f"away in {seen['direct']} of 20 looks direct ones, in "
-            f"{seen['injected']} injected ones")
 
 
 def save_restore(build, logs):

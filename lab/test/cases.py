@@ -112,8 +112,6 @@ TESTS = (
          "whatever the host does to the guest: the same"),
     Test("injected-vhost", injected.vhost, Lab.OWN, STORM,
          "the same for virtio devices, with vhost in the host's kernel"),
-    Test("mixed", injected.mixed, Lab.OWN, STORM,
-         "direct and injected interrupts in one guest"),
     Test("save-restore", injected.save_restore, Lab.OWN, STORM,
          "a guest with injected interrupts is saved and restored"),
     Test("storm", storm.short, Lab.OWN, STORM,
