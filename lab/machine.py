@@ -35,6 +35,13 @@ TRACE_EVENTS = (
     "gicv3_its_cmd_mapti",
     "gicv3_its_cmd_vmapp",
     "gicv3_its_cmd_inv",
+    "gicv3_its_cmd_int",
+)
+# Of each interrupt that a vCPU takes, the timers' too: when its handler begins
+# and when it ends.
+TRACE_HANDLERS = (
+    "gicv3_icv_iar_read",
+    "gicv3_icv_eoir_write",
 )
 # Lines of a kernel's log that no run of ours may leave behind.
 BAD_LINES = re.compile(
@@ -72,9 +79,11 @@ class Machine:
     """One emulated host. Use it as a context manager: it always goes away."""
 
     def __init__(self, build, logs, direct=True, cmdline="", interactive=False,
-                 tracers=False, gic=4, queues=1, nic="e1000e", vectors=0):
+                 tracers=False, gic=4, queues=1, nic="e1000e", vectors=0,
+                 handlers=False):
         """`queues`: the disk's I/O queues, `vectors`: its MSI-X vectors, if
-        it is to have more than it needs; `nic`: the NIC for the guest."""
+        it is to have more than it needs; `nic`: the NIC for the guest;
+        `handlers`: trace when vCPUs take interrupts, too."""
         self.build = os.path.abspath(build)
         self.logs = os.path.abspath(logs)
         self.direct = direct
@@ -85,6 +94,7 @@ class Machine:
         self.queues = queues
         self.nic = nic
         self.vectors = max(vectors, queues + 2)
+        self.trace_events = TRACE_EVENTS + (TRACE_HANDLERS if handlers else ())
         self.qmp = None
         self.console = os.path.join(self.logs, "l1-console.log")
         self.trace = os.path.join(self.logs, "device-trace.log")
@@ -161,7 +171,7 @@ class Machine:
                 "-drive", "if=none,id=tracers,format=raw,readonly=on,"
                 f"file={images}/tracers.ext4",
                 "-device", "virtio-blk-pci,drive=tracers,addr=4"]
-        for event in TRACE_EVENTS:
+        for event in self.trace_events:
             command += ["-trace", f"enable={event}"]
         return command
 

@@ -4,6 +4,7 @@
 import os
 import re
 
+from exact import told
 from state import DEVICE_ID, QUEUE, enable, expect, load
 
 # How vCPUs are put together on the two pCPUs, in turn: everybody meets
@@ -84,14 +85,14 @@ cat /tmp/read.out
 """, limit=900, stage=f"{reads} reads in the guest"))
     lab.m.short_turns(False)
     done = lab.reads(text)
-    runs = lab.expect_exact(before, policy)
+    msis, runs = lab.expect_exact(before, policy)
     moves = lab.trace.moves[QUEUE] - moves
     after = lab.stat()
     stat = {key: after[key] - stat[key] for key in after}
     direct = int(lab.m.run("direct_counts")) - host
     taken = sum(n >= reads // 200 for n in runs)
-    expect(done == sum(runs) and done == reads,
-           f"{reads} reads wanted, {done} done, {sum(runs)} interrupts")
+    expect(done == msis == reads,
+           f"{reads} reads wanted, {done} done, {msis} interrupts")
     expect(direct == 0,
            f"the host handled {direct} of the devices' interrupts")
     expect(moves >= moves_least, f"this interrupt moved only {moves} times, "
@@ -103,7 +104,7 @@ cat /tmp/read.out
     expect(stat["failed"] == 0, f"{stat['failed']} moves refused")
     slow = lab.m.guest("dmesg | grep -c 'nvme.*time' || true").strip()
     expect(slow == "0", f"{slow} lines of time-outs in the guest's log")
-    return (f"{sum(runs)} MSIs = {sum(runs)} handler runs, by vCPU "
+    return (f"{told(msis, sum(runs))}, by vCPU "
             f"{'/'.join(map(str, runs))}; it moved {moves} times "
             f"({stat['hops']} hops of all); "
             f"{stat['preemptions']} preemptions; 0 through the host; "
@@ -162,14 +163,13 @@ cat /tmp/ping.out
                f"{when}: {sent} pings sent, {received} answered")
         pings += received
     reads = lab.read_stop()
-    runs = lab.expect_exact(before, "over all", at_least=500)
-    expect(abs(reads - sum(runs)) <= 1,
-           f"{reads} reads, {sum(runs)} interrupts")
+    msis, runs = lab.expect_exact(before, "over all", at_least=500)
+    expect(abs(reads - msis) <= 1, f"{reads} reads, {msis} interrupts")
     expect(away >= cycles // 3,
            f"interrupts were away in {away} of {cycles} cycles only")
     return (f"{cycles} times under load: all at home by irqhop, KVM and the "
             f"ITS; {hops} hops, away shortly before {away} times; {reads} "
-            f"reads = {sum(runs)} interrupts, {pings} pings, none lost")
+            f"reads, {told(msis, sum(runs))}, {pings} pings, none lost")
 
 
 def disable_under_load(lab):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of acts of guest and host: one by one, and a short storm of them."""
 
+import collections
 import os
 
+from exact import told
 import storm as runner
 from state import expect
 
@@ -19,7 +21,7 @@ def each(build, logs, which, path="direct"):
     seen = []
     name = f"{which}-acts" if path == "direct" else f"{path}-{which}-acts"
     with runner.started(build, os.path.join(logs, name), path=path) as storm:
-        msis = hops = 0
+        sums = collections.Counter()
         for act in runner.table(which, path=path):
             if act.weight < WEIGHTY:
                 continue
@@ -27,12 +29,11 @@ def each(build, logs, which, path="direct"):
             storm.chunk(AROUND, [act])
             expect(not storm.complaints,
                    f"act {act.name}: " + "\n".join(storm.complaints))
-            msis += storm.sums["msis"]
-            hops += storm.sums["hops"]
+            sums.update(storm.sums)
             seen += storm.acts
         storm.end()
-    return (f"{len(seen)} acts: {' '.join(seen)}; {msis} MSIs = as many "
-            f"handler runs, {hops} hops")
+    return (f"{len(seen)} acts: {' '.join(seen)}; "
+            f"{told(sums['msis'], sums['handled'])}, {sums['hops']} hops")
 
 
 def guest_acts(build, logs):
@@ -49,7 +50,7 @@ def short(build, logs):
     """A short storm; another one each time."""
     seed = os.urandom(4).hex()
     acts = runner.table()
-    done, msis, hops = [], 0, 0
+    done, sums = [], collections.Counter()
     with runner.started(build, os.path.join(logs, "storm")) as storm:
         for number in range(1, CHUNKS + 1):
             try:
@@ -59,9 +60,9 @@ def short(build, logs):
                 raise type(error)(
                     f"seed {seed}, chunk {number}, after "
                     f"{' '.join(storm.acts) or 'no act'}: {error}") from error
-            msis += storm.sums["msis"]
-            hops += storm.sums["hops"]
+            sums.update(storm.sums)
             done += storm.acts
         storm.end()
-    return (f"seed {seed}: {msis} MSIs = as many handler runs, {hops} hops, "
-            f"{len(done)} acts of {len(acts)} kinds, {CHUNKS} chunks")
+    return (f"seed {seed}: {told(sums['msis'], sums['handled'])}, "
+            f"{sums['hops']} hops, {len(done)} acts of {len(acts)} kinds, "
+            f"{CHUNKS} chunks")

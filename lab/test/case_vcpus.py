@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of vCPU states: in user space, and how long in which."""
 
+from exact import told
 from state import DEVICE_ID, Listing, enable, expect, load
 
 
@@ -109,8 +110,8 @@ def user_space_vcpu(lab):
     expect(listing.vcpus[HELD] != "user",
            "let go, the vCPU is still taken to be in user space")
     lab.read_stop()
-    runs = lab.expect_exact(before, "over all", at_least=500)
-    return "; ".join(seen + [one, f"{sum(runs)} MSIs, none lost or doubled"])
+    msis, runs = lab.expect_exact(before, "over all", at_least=500)
+    return "; ".join(seen + [one, told(msis, sum(runs))])
 
 
 # -- how long in which --------------------------------------------------------

@@ -154,15 +154,16 @@ class Cell:
             with open(path, encoding="utf-8") as file:
                 chunks = [json.loads(line) for line in file]
         total = [sum(chunk.get(what, 0) for chunk in chunks)
-                 for what in ("msis", "handled", "hops", "pings", "seconds")]
+                 for what in ("msis", "merged", "handled", "hops", "pings",
+                              "seconds")]
         complaints = sum(len(chunk["complaints"]) for chunk in chunks)
         failed = sum("failed" in chunk for chunk in chunks)
-        return [self.release(self.host), self.release(self.guest), *total[:4],
-                complaints, failed, round(total[4])]
+        return [self.release(self.host), self.release(self.guest), *total[:5],
+                complaints, failed, round(total[5])]
 
 
-HEAD = ("host", "guest", "sent", "handled", "hops", "pings", "complaints",
-        "failed", "seconds")
+HEAD = ("host", "guest", "sent", "merged", "handled", "hops", "pings",
+        "complaints", "failed", "seconds")
 
 
 def show(table):

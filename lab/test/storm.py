@@ -134,9 +134,8 @@ class Run:
                "complaints": list(storm.complaints),
                "seconds": round(time.monotonic() - begun, 1)}
         self.add({**row, "failed": failed} if failed else row)
-        print(f"chunk {number}: {storm.sums['msis']} MSIs, "
-              f"{storm.sums['handled']} handler runs, {storm.sums['hops']} "
-              f"hops, {storm.sums['pings']} pings; {' '.join(storm.acts)}; "
+        print(f"chunk {number}: {storm.told()}, {storm.sums['hops']} hops, "
+              f"{storm.sums['pings']} pings; {' '.join(storm.acts)}; "
               f"{row['seconds']:.0f} s", flush=True)
         return failed
 
@@ -169,11 +168,12 @@ class Run:
         """What it came to."""
         acts = collections.Counter(name for row in self.rows
                                    for name in row["acts"])
-        missed = [row.get("msis", 0) - row.get("handled", 0)
-                  for row in self.rows]
+        missed = [row.get("msis", 0) - row.get("merged", 0)
+                  - row.get("handled", 0) for row in self.rows]
         sent, spent = self.total("msis"), self.total("seconds")
         lines = [
-            f"{sent} interrupts sent, {self.total('handled')} handled, "
+            f"{sent} interrupts sent, {self.total('merged')} of them merged, "
+            f"{self.total('handled')} handled, "
             f"{sum(n for n in missed if n > 0)} lost, "
             f"{-sum(n for n in missed if n < 0)} doubled; "
             f"{self.total('hops')} hops; {self.total('pings')} pings",
