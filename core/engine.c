@@ -1069,3 +1069,54 @@ bool irqhop_engine_hold(struct irqhop_engine *e, u16 irq)
 	e->nr_held++;
 	return true;
 }
+
+/**
+ * irqhop_engine_waits - would an interrupt that comes now wait for a vCPU
+ * @e: the engine
+ * @v: the vCPU
+ *
+ * Return: true if @v is preempted, some interrupt points at it, and the policy
+ * is one that summons.
+ */
+bool irqhop_engine_waits(const struct irqhop_engine *e, u16 v)
+{
+	return (e->policy->flags & IRQHOP_POLICY_SUMMON) &&
+	       e->vcpu[v].state == IRQHOP_VS_PREEMPTED &&
+	       list_next(e, IRQHOP_L_TARGET, irqhop_head(1U + v)) >= 0;
+}
+
+/**
+ * irqhop_engine_summon - whom to summon for an interrupt that waits
+ * @e: the engine
+ * @v: the vCPU that it points at
+ *
+ * One that is inside a handler keeps its interrupts, so it has to come itself.
+ * Otherwise any will do that can take interrupts, and the scheduler is most
+ * likely to let the one have its way that it has let wait for longest: the one
+ * that was scheduled in first.
+ *
+ * Return: the vCPU, %IRQHOP_NONE if nobody is to be summoned.
+ */
+u16 irqhop_engine_summon(const struct irqhop_engine *e, u16 v)
+{
+	u16 best = IRQHOP_NONE;
+	u16 i;
+
+	if (!(e->policy->flags & IRQHOP_POLICY_SUMMON) ||
+	    e->vcpu[v].state != IRQHOP_VS_PREEMPTED)
+		return IRQHOP_NONE;
+	if (e->vcpu[v].is & IRQHOP_KEEPS)
+		return v;
+	if (e->running != IRQHOP_NONE)
+		return IRQHOP_NONE;
+	for (i = 0; i < e->nr_vcpus; i++) {
+		const struct irqhop_engine_vcpu *vc = &e->vcpu[i];
+
+		if (vc->state != IRQHOP_VS_PREEMPTED || !vc->enabled ||
+		    vc->in_handler)
+			continue;
+		if (best == IRQHOP_NONE || vc->since < e->vcpu[best].since)
+			best = i;
+	}
+	return best;
+}

@@ -67,6 +67,8 @@ static u16 policy_storm_pick(const struct irqhop_engine *e, u16 irq)
 static const struct irqhop_policy policies[] = {
 	{ "recent", 0, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_recent_pick },
+	{ "summon", IRQHOP_POLICY_SUMMON, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
+	  policy_recent_pick },
 	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_spread_pick },
 	{ "sticky", 0, IRQHOP_RULE_NEVER, IRQHOP_HALTED_HOP,

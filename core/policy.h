@@ -47,11 +47,14 @@ enum irqhop_halted_rule {
  * @IRQHOP_POLICY_STORM: each preemption of any vCPU is a reason to look at
  *	every interrupt, and one whose target runs may be moved as well
  * @IRQHOP_POLICY_LEAST: keep @least of &struct irqhop_engine
+ * @IRQHOP_POLICY_SUMMON: where no vCPU is there that has to be, ask the
+ *	scheduler for one (irqhop_engine_summon())
  */
 enum irqhop_policy_flags {
 	IRQHOP_POLICY_HOME	= 1 << 0,
 	IRQHOP_POLICY_STORM	= 1 << 1,
 	IRQHOP_POLICY_LEAST	= 1 << 2,
+	IRQHOP_POLICY_SUMMON	= 1 << 3,
 };
 
 /**

@@ -72,6 +72,7 @@ struct irqhop_vm;
  * @at_command: KVM is carrying out a command that it has given, under @vm's lock
  * @in_user: it has left KVM_RUN, and its thread may still run, under @vm's lock
  * @exits: irqhop_arch_vcpu_exits() of either, under @vm's lock
+ * @armed: its doorbell is to ring, under @vm's lock
  */
 struct irqhop_vcpu {
 	struct hlist_node node;
@@ -87,6 +88,7 @@ struct irqhop_vcpu {
 	u64 time[IRQHOP_NR_VCPU_STATES];
 	bool at_command;
 	bool in_user;
+	bool armed;
 	u64 exits;
 } ____cacheline_aligned_in_smp;
 
@@ -115,6 +117,8 @@ struct irqhop_stats {
 	u64 held_back;
 	u64 over_bound;
 	u64 preemptions;
+	u64 summons;
+	u64 summons_held;
 	u64 turns;
 	u64 irqs_off_sum;
 	u64 irqs_off_max;
@@ -153,6 +157,7 @@ struct irqhop_stats {
  * @recall: what is injected is being sent home for KVM's sake
  * @barred: nothing injected hops in this turn; negative: nobody has asked yet
  * @poked: when vCPUs that are taken to be out were looked for last
+ * @summon_due: when the next one may be summoned, if none is to spare
  * @hurry: how often the worker is to look soon whether anybody still uses the
  *	VM; no lock, a lost update costs a second
  * @stats: counters
@@ -188,6 +193,7 @@ struct irqhop_vm {
 	bool recall;
 	int barred;
 	u64 poked;
+	u64 summon_due;
 	int hurry;
 	struct irqhop_stats stats;
 
@@ -261,6 +267,14 @@ void irqhop_command_first(struct irqhop_vm *vm);
 bool irqhop_command_pending(struct irqhop_vm *vm);
 void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa);
 void irqhop_command_user(struct irqhop_vcpu *v);
+
+/* summon.c */
+int irqhop_summon_start(void);
+void irqhop_summon_stop(void);
+void irqhop_summon_arm(struct irqhop_vm *vm);
+void irqhop_summon_doorbell(struct irqhop_vcpu *v);
+void irqhop_summon_ipi(struct irqhop_vcpu *from,
+		       const struct irqhop_arch_ipi *ipi);
 
 /* table.c */
 int irqhop_table_init(struct irqhop_vm *vm);

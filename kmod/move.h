@@ -32,6 +32,16 @@ struct irqhop_arch_irq {
 	bool pending;
 };
 
+/**
+ * struct irqhop_arch_ipi - an IPI of a guest's
+ * @affinity: MPIDR of the targets, without the lowest level
+ * @mask: bit per target, by the lowest level
+ */
+struct irqhop_arch_ipi {
+	u64 affinity;
+	u16 mask;
+};
+
 int irqhop_arch_init(void);
 u32 irqhop_arch_caps(void);
 
@@ -50,6 +60,13 @@ bool irqhop_arch_vcpu_enabled(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_loaded(struct kvm_vcpu *vcpu, int *cpu);
 u64 irqhop_arch_vcpu_exits(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_in_guest(struct kvm_vcpu *vcpu);
+bool irqhop_arch_vcpu_doorbell_arm(struct kvm_vcpu *vcpu);
+bool irqhop_arch_vcpu_is_doorbell(struct kvm_vcpu *vcpu, int irq);
+
+bool irqhop_arch_ipi_get(struct kvm_vcpu *vcpu, unsigned long esr,
+			 struct irqhop_arch_ipi *ipi);
+bool irqhop_arch_ipi_reaches(const struct irqhop_arch_ipi *ipi,
+			     struct kvm_vcpu *vcpu);
 
 int irqhop_arch_irq_hold(struct kvm *kvm, u32 intid,
 			 struct irqhop_arch_irq *info,

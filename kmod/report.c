@@ -58,6 +58,8 @@ static int report_stats(struct sk_buff *msg, const struct irqhop_stats *s)
 	    report_u64(msg, IRQHOP_STAT_HELD_BACK, s->held_back) ||
 	    report_u64(msg, IRQHOP_STAT_OVER_BOUND, s->over_bound) ||
 	    report_u64(msg, IRQHOP_STAT_PREEMPTIONS, s->preemptions) ||
+	    report_u64(msg, IRQHOP_STAT_SUMMONS, s->summons) ||
+	    report_u64(msg, IRQHOP_STAT_SUMMONS_HELD, s->summons_held) ||
 	    report_u64(msg, IRQHOP_STAT_TURNS, s->turns) ||
 	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_SUM, s->irqs_off_sum) ||
 	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_MAX, s->irqs_off_max) ||

@@ -612,6 +612,10 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 		if (ev->kind != IRQHOP_EV_MORE)
 			irqhop_turn_vcpu_sync(vm, ev->vcpu);
 		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
+		if (ev->kind == IRQHOP_EV_IN)
+			ev->vcpu->armed = false;
+		else if (!more && !vm->closing)
+			irqhop_summon_arm(vm);
 	}
 	turn_time(vm, off, begun);
 	trace_turn(vm->pid, vm->stats.hops + vm->stats.returns - moves,

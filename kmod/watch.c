@@ -19,6 +19,7 @@
 #include <linux/sched/clock.h>
 #include <linux/smp.h>
 #include <linux/tracepoint.h>
+#include <trace/events/irq.h>
 #include <trace/events/kvm.h>
 #include <trace/events/sched.h>
 
@@ -293,6 +294,43 @@ static void watch_kvm_userspace_exit(void *data, __u32 reason, int errno)
 		irqhop_command_user(v);
 }
 
+/*
+ * The probe on irq_handler_entry: is it the doorbell of a vCPU of ours? What an
+ * interrupt's handler is given is only compared.
+ *
+ * Context: hard interrupt, interrupts off.
+ */
+static void watch_irq(void *data, int irq, struct irqaction *action)
+{
+	struct irqhop_vcpu *v;
+
+	hash_for_each_possible_rcu_notrace(watch_vcpus, v, node,
+					   (unsigned long)action->dev_id) {
+		if (v->kvm_vcpu != action->dev_id ||
+		    !irqhop_arch_vcpu_is_doorbell(v->kvm_vcpu, irq))
+			continue;
+		irqhop_summon_doorbell(v);
+		return;
+	}
+}
+
+/*
+ * The probe on kvm_handle_sys_reg, which comes before KVM carries out what a
+ * guest wants of a system register.
+ *
+ * Context: as watch_kvm_mmio().
+ */
+static void watch_kvm_sys_reg(void *data, unsigned long esr)
+{
+	struct irqhop_arch_ipi ipi;
+	struct irqhop_vcpu *v;
+
+	guard(preempt)();
+	v = watch_find(current);
+	if (v && irqhop_arch_ipi_get(v->kvm_vcpu, esr, &ipi))
+		irqhop_summon_ipi(v, &ipi);
+}
+
 /* Context: hard interrupt, interrupts off. */
 static void watch_work(struct irq_work *work)
 {
@@ -457,6 +495,9 @@ static struct watch_probe watch_probes[] = {
 	{ .name = "sched_process_exit", .probe = watch_sched_exit },
 	{ .name = "kvm_mmio", .probe = watch_kvm_mmio },
 	{ .name = "kvm_userspace_exit", .probe = watch_kvm_userspace_exit },
+	{ .name = "irq_handler_entry", .probe = watch_irq },
+	/* Private to KVM, so that the compiler cannot check its arguments. */
+	{ .name = "kvm_handle_sys_reg", .probe = watch_kvm_sys_reg },
 };
 
 static void watch_probes_stop(size_t nr)
@@ -484,13 +525,18 @@ int irqhop_watch_start(void)
 	check_trace_callback_type_sched_process_exit(watch_sched_exit);
 	check_trace_callback_type_kvm_mmio(watch_kvm_mmio);
 	check_trace_callback_type_kvm_userspace_exit(watch_kvm_userspace_exit);
+	check_trace_callback_type_irq_handler_entry(watch_irq);
 
+	ret = irqhop_summon_start();
+	if (ret)
+		return ret;
 	for (i = 0; i < ARRAY_SIZE(watch_probes); i++) {
 		ret = tracepoint_probe_register(watch_probes[i].tp,
 						watch_probes[i].probe,
 						watch_probes[i].data);
 		if (ret) {
 			watch_probes_stop(i);
+			irqhop_summon_stop();
 			return ret;
 		}
 	}
@@ -507,6 +553,7 @@ int irqhop_watch_start(void)
 void irqhop_watch_stop(void)
 {
 	watch_probes_stop(ARRAY_SIZE(watch_probes));
+	irqhop_summon_stop();
 }
 
 static void watch_tp_find(struct tracepoint *tp, void *unused)

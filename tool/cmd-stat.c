@@ -157,6 +157,8 @@ static const struct {
 	{ "TURNS",	 9, IRQHOP_STAT_TURNS, NULL },
 	{ "OFF-MAX-NS",	10, IRQHOP_STAT_IRQS_OFF_MAX, NULL },
 	{ "IRQS-OFF",	 8, 0, irqs_off_cell },
+	{ "SUMMONS",	 8, IRQHOP_STAT_SUMMONS, NULL },
+	{ "SUMM-HELD",	 9, IRQHOP_STAT_SUMMONS_HELD, NULL },
 };
 
 #define COLUMNS	(sizeof(columns) / sizeof(*columns))

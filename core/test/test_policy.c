@@ -11,6 +11,7 @@ static void test_policy_table(void **state)
 		enum irqhop_return_rule rule;
 	} want[] = {
 		{ "recent", IRQHOP_RULE_LAZY },
+		{ "summon", IRQHOP_RULE_LAZY },
 		{ "spread", IRQHOP_RULE_LAZY },
 		{ "sticky", IRQHOP_RULE_NEVER },
 		{ "home", IRQHOP_RULE_LAZY },
@@ -252,6 +253,47 @@ static void test_policy_change(void **state)
 	assert_int_equal(e.irq[i].target, 0);
 }
 
+/* States as of vcpu_become(); @of: whose interrupt; @want: '-' for nobody. */
+static void test_summon(void **state)
+{
+	static const struct {
+		const char *what, *states;
+		u16 of;
+		bool waits;
+		char want;
+	} rows[] = {
+		{ "the one that came in first", "PPP", 1, true, '0' },
+		{ "somebody runs", "RPP", 1, true, '-' },
+		{ "one that runs takes nothing", "DPP", 1, true, '1' },
+		{ "its own, in a handler", "Rp", 1, true, '1' },
+		{ "not one in a handler", "pPP", 2, true, '1' },
+		{ "not one that is off, or asleep", "OHBUP", 4, true, '4' },
+		{ "it runs", "RP", 0, false, '-' },
+		{ "it waits for it", "HP", 0, false, '-' },
+		{ "it sleeps", "BP", 0, false, '-' },
+		{ "nobody knows yet", "LP", 0, false, '-' },
+	};
+	u32 k;
+
+	(void)state;
+	for (k = 0; k < ARRAY_SIZE(rows); k++) {
+		const u16 of = rows[k].of;
+		const u16 want = rows[k].want == '-' ?
+				 IRQHOP_NONE : (u16)(rows[k].want - '0');
+
+		print_message("%s\n", rows[k].what);
+		vcpus_start("summon", 4, rows[k].states);
+		assert_false(irqhop_engine_waits(&e, of));
+		irq_add(0, of);
+		assert_int_equal(irqhop_engine_waits(&e, of), rows[k].waits);
+		assert_int_equal(irqhop_engine_summon(&e, of), want);
+		/* Only under this policy. */
+		irqhop_engine_policy_set(&e, irqhop_policy_find("recent"));
+		assert_false(irqhop_engine_waits(&e, of));
+		assert_int_equal(irqhop_engine_summon(&e, of), IRQHOP_NONE);
+	}
+}
+
 #ifdef IRQHOP_TEST
 static void test_storm(void **state)
 {
@@ -296,6 +338,7 @@ int policy_tests(void)
 		cmocka_unit_test(test_spread_set_later),
 		cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_policy_change),
+		cmocka_unit_test(test_summon),
 #ifdef IRQHOP_TEST
 		cmocka_unit_test(test_storm),
 #endif

@@ -426,7 +426,7 @@ def settings(storm):
 @irqhops_own
 def policies(storm):
     """From one policy to the next, with this return rule or that."""
-    names = ["recent", "spread", "sticky", "home"]
+    names = ["recent", "summon", "spread", "sticky", "home"]
     rules = {name: storm.rng.choice(("", "eager", "lazy", "never"))
              for name in names}
     storm.rng.shuffle(names)

@@ -61,7 +61,7 @@ def clean_logs(lab):
 
 
 PROBED = ["sched_switch", "sched_process_exit", "kvm_mmio",
-          "kvm_userspace_exit"]
+          "kvm_userspace_exit", "irq_handler_entry", "kvm_handle_sys_reg"]
 
 
 def probed(lab):

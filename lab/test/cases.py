@@ -16,6 +16,7 @@ import case_injected as injected
 import case_many as many
 import case_policies as policies
 import case_storm as storm
+import case_summon as summon
 import case_tool as tool
 import case_trace as trace
 import case_vcpus as vcpus
@@ -67,6 +68,8 @@ TESTS = (
          "each policy and return rule by what the ITS was told"),
     Test("max-hops", policies.max_hops, BOTH, STORM,
          "no more hops a second than allowed"),
+    Test("summon", summon.summon, BOTH, PRODUCTION,
+         "vCPUs that nobody runs are summoned, and get no more than their share"),
     Test("let-go-move", faults.let_go_move, BOTH, STORM,
          "moves that are refused: irqhop lets go, all is home"),
     Test("let-go-slow", faults.let_go_slow, BOTH, STORM,

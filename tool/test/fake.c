@@ -368,8 +368,11 @@ static uint64_t moves_next(void)
 	return moves;
 }
 
+/* What an old module does not count. */
 static void turns_put(struct nlmsghdr *nlh, uint64_t moves)
 {
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_SUMMONS, 12);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_SUMMONS_HELD, 13);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_TURNS, moves + 8);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_IRQS_OFF_SUM,
 			 1000000 + moves * 30000);

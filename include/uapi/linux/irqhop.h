@@ -189,6 +189,9 @@ enum irqhop_reason {
  * @IRQHOP_STAT_IRQS_OFF_SUM: all turns together, in ns
  * @IRQHOP_STAT_IRQS_OFF_MAX: the longest time that interrupts were off in one
  *	go, in ns
+ * @IRQHOP_STAT_SUMMONS: times the scheduler was asked to run a preempted vCPU
+ *	next
+ * @IRQHOP_STAT_SUMMONS_HELD: times it was not, since it had been too often
  */
 enum irqhop_stat_attr {
 	IRQHOP_STAT_UNSPEC,
@@ -207,6 +210,8 @@ enum irqhop_stat_attr {
 	IRQHOP_STAT_TURNS,
 	IRQHOP_STAT_IRQS_OFF_SUM,
 	IRQHOP_STAT_IRQS_OFF_MAX,
+	IRQHOP_STAT_SUMMONS,
+	IRQHOP_STAT_SUMMONS_HELD,
 
 	/* private: */
 	__IRQHOP_STAT_MAX,

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqhop: asks the scheduler to run a vCPU next that it has preempted.
+ *
+ * What a redirect cannot help is that nobody is there: no vCPU of the VM runs
+ * when an interrupt arrives, or the interrupt is taken at once and wakes a task
+ * on a vCPU that is preempted. In both cases something tells of it: the doorbell
+ * of a vPE that is not resident, and an SGI, which KVM handles in software. Then
+ * a thread of ours calls yield_to() for that vCPU's thread: the scheduler takes
+ * it next, provided that it is owed time (that it is eligible), and charges it
+ * for what it runs, as ever. So it runs earlier, and not more; nobody's share
+ * moves.
+ *
+ * yield_to() takes time from whoever calls it. A vCPU that calls it for another
+ * one gives up what was left of its own slice, which the VM would be short of.
+ * So the thread is one that has nothing to lose.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/err.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/kvm_host.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/task.h>
+#include <uapi/linux/sched/types.h>
+
+#include "irqhop.h"
+
+/* vCPUs that may be summoned at the same time. */
+#define SUMMON_SLOTS	16
+/* One that is not owed time yet is summoned again, so often, after so long. */
+#define SUMMON_TRIES	8
+#define SUMMON_AGAIN	(200 * NSEC_PER_USEC)
+/*
+ * A vCPU that would take the place of the one that wants it gets it when that
+ * has had time to finish what it is at: it may be inside an interrupt handler.
+ */
+#define SUMMON_GRACE	(50 * NSEC_PER_USEC)
+/* Of one VM: so many in a second on average, and so many at once. */
+#define SUMMON_GAP	(NSEC_PER_SEC / 4000)
+#define SUMMON_BURST	100
+
+/**
+ * struct summon_slot - a vCPU's thread that is summoned
+ * @task: a reference to it; NULL: the slot is free
+ * @ran: how long it had run by then; if that grows, it has come
+ * @at: when it is to be asked for, ktime_get()
+ * @tries: how often it is asked for at most
+ */
+struct summon_slot {
+	struct task_struct *task;
+	u64 ran;
+	ktime_t at;
+	unsigned int tries;
+};
+
+static DEFINE_RAW_SPINLOCK(summon_lock);
+static struct summon_slot summon_slots[SUMMON_SLOTS];
+static struct task_struct *summon_thread;
+
+static u64 summon_ran(const struct task_struct *task)
+{
+	return READ_ONCE(task->se.sum_exec_runtime);
+}
+
+/* Context: summon_lock held. Return: a free slot; NULL: none, or it has one. */
+static struct summon_slot *summon_slot_get(const struct task_struct *task)
+{
+	struct summon_slot *slot = NULL;
+	unsigned int i;
+
+	for (i = 0; i < SUMMON_SLOTS; i++) {
+		if (summon_slots[i].task == task)
+			return NULL;
+		if (!summon_slots[i].task)
+			slot = &summon_slots[i];
+	}
+	return slot;
+}
+
+/* Return: false if there is no room, or it is summoned already. */
+static bool summon_put(struct task_struct *task, u64 delay)
+{
+	ktime_t now = ktime_get();
+	struct summon_slot *slot;
+
+	raw_spin_lock(&summon_lock);
+	slot = summon_slot_get(task);
+	if (slot) {
+		get_task_struct(task);
+		*slot = (struct summon_slot){
+			.task = task, .ran = summon_ran(task),
+			.at = ktime_add_ns(now, delay), .tries = SUMMON_TRIES,
+		};
+	}
+	raw_spin_unlock(&summon_lock);
+	return slot;
+}
+
+/* Not too often? Context: the VM's lock held. */
+static bool summon_allowed(struct irqhop_vm *vm, u64 now)
+{
+	u64 due = max(vm->summon_due, now);
+
+	if (due - now > SUMMON_BURST * SUMMON_GAP)
+		return false;
+	vm->summon_due = due + SUMMON_GAP;
+	return true;
+}
+
+/*
+ * Context: interrupts off, the VM's lock held. @here: on behalf of a vCPU that
+ * runs here.
+ */
+static void summon(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool here)
+{
+	struct task_struct *task;
+	u64 delay = 0;
+
+	if (!summon_allowed(vm, sched_clock())) {
+		vm->stats.summons_held++;
+		return;
+	}
+	rcu_read_lock();
+	task = irqhop_compat_vcpu_task(v->kvm_vcpu);
+	if (task) {
+		if (here && task_cpu(task) == smp_processor_id())
+			delay = SUMMON_GRACE;
+		if (summon_put(task, delay)) {
+			vm->stats.summons++;
+			wake_up_process(summon_thread);
+		}
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * irqhop_summon_doorbell - something became pending for a vCPU that is out
+ * @v: the vCPU
+ *
+ * If another one may take it, or has been told to, that is not for us.
+ *
+ * Context: hard interrupt. Takes the VM's lock.
+ */
+void irqhop_summon_doorbell(struct irqhop_vcpu *v)
+{
+	struct irqhop_vm *vm = v->vm;
+	unsigned long flags;
+	u16 idx;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	v->armed = false;
+	if (!vm->closing) {
+		idx = irqhop_engine_summon(&vm->engine, v->idx);
+		if (idx != IRQHOP_NONE)
+			summon(vm, &vm->vcpu[idx], false);
+	}
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/**
+ * irqhop_summon_arm - have the doorbells ring that we want to hear
+ * @vm: the VM
+ *
+ * Those of the vCPUs that are preempted and that some interrupt points at: no
+ * other one could take that.
+ *
+ * Context: interrupts off, @vm's lock held, after a turn.
+ */
+void irqhop_summon_arm(struct irqhop_vm *vm)
+{
+	u16 i, idx;
+
+	lockdep_assert_held(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct irqhop_vcpu *v = &vm->vcpu[i];
+
+		if (v->armed || !irqhop_engine_waits(&vm->engine, i) ||
+		    atomic64_read(&v->word) != v->seen)
+			continue;
+		v->armed = true;
+		if (!irqhop_arch_vcpu_doorbell_arm(v->kvm_vcpu))
+			continue;
+		idx = irqhop_engine_summon(&vm->engine, i);
+		if (idx != IRQHOP_NONE)
+			summon(vm, &vm->vcpu[idx], false);
+	}
+}
+
+static bool summon_is_preempted(const struct irqhop_vcpu *v)
+{
+	return (atomic64_read(&v->word) & IRQHOP_WORD_STATE) ==
+	       IRQHOP_VS_PREEMPTED;
+}
+
+/**
+ * irqhop_summon_ipi - a vCPU sends an IPI to others of its VM
+ * @from: the vCPU
+ * @ipi: whom to
+ *
+ * Context: process, preemption off, in the vCPU's thread. Takes the VM's lock.
+ */
+void irqhop_summon_ipi(struct irqhop_vcpu *from,
+		       const struct irqhop_arch_ipi *ipi)
+{
+	struct irqhop_vm *vm = from->vm;
+	unsigned long flags;
+	u16 i;
+
+	if (!(READ_ONCE(vm->engine.policy)->flags & IRQHOP_POLICY_SUMMON))
+		return;
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct irqhop_vcpu *v = &vm->vcpu[i];
+
+		if (!summon_is_preempted(v) ||
+		    !irqhop_arch_ipi_reaches(ipi, v->kvm_vcpu))
+			continue;
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		if (!vm->closing && summon_is_preempted(v))
+			summon(vm, v, true);
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+	}
+}
+
+/* The slot that is due first. Context: summon_lock held. */
+static struct summon_slot *summon_slot_first(void)
+{
+	struct summon_slot *first = NULL;
+	unsigned int i;
+
+	for (i = 0; i < SUMMON_SLOTS; i++) {
+		struct summon_slot *slot = &summon_slots[i];
+
+		if (slot->task && (!first || ktime_before(slot->at, first->at)))
+			first = slot;
+	}
+	return first;
+}
+
+/*
+ * Whom to summon now. Return: its thread, with a reference; NULL: nobody yet,
+ * and @next says when, or KTIME_MAX.
+ */
+static struct task_struct *summon_next(ktime_t *next)
+{
+	struct task_struct *task = NULL;
+	struct summon_slot *slot;
+
+	*next = KTIME_MAX;
+	raw_spin_lock_irq(&summon_lock);
+	slot = summon_slot_first();
+	if (slot && ktime_after(slot->at, ktime_get())) {
+		*next = slot->at;
+	} else if (slot) {
+		task = slot->task;
+		if (--slot->tries && summon_ran(task) == slot->ran) {
+			get_task_struct(task);
+			slot->at = ktime_add_ns(ktime_get(), SUMMON_AGAIN);
+		} else {
+			slot->task = NULL;
+		}
+	}
+	raw_spin_unlock_irq(&summon_lock);
+	return task;
+}
+
+static int summon_main(void *unused)
+{
+	struct task_struct *task;
+	ktime_t next;
+
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		task = summon_next(&next);
+		if (!task) {
+			schedule_hrtimeout(next == KTIME_MAX ? NULL : &next,
+					   HRTIMER_MODE_ABS);
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		yield_to(task, true);
+		put_task_struct(task);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+/**
+ * irqhop_summon_start - be ready for vCPUs to be summoned
+ *
+ * The thread never runs for long, and is not to wait for those that it shall
+ * make wait: least slice, most weight.
+ *
+ * Context: process, irqhop_mutex held.
+ *
+ * Return: 0 or a negative errno.
+ */
+int irqhop_summon_start(void)
+{
+	const struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_NORMAL,
+		.sched_nice = MIN_NICE,
+		.sched_runtime = 100 * NSEC_PER_USEC,
+	};
+	struct task_struct *task;
+
+	task = kthread_run(summon_main, NULL, "irqhop");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	sched_setattr_nocheck(task, &attr);
+	summon_thread = task;
+	return 0;
+}
+
+/**
+ * irqhop_summon_stop - no vCPU is summoned any more
+ *
+ * Context: process, irqhop_mutex held; every VM is closing, so that nobody asks
+ * for one.
+ */
+void irqhop_summon_stop(void)
+{
+	unsigned int i;
+
+	kthread_stop(summon_thread);
+	summon_thread = NULL;
+	for (i = 0; i < SUMMON_SLOTS; i++) {
+		if (summon_slots[i].task)
+			put_task_struct(summon_slots[i].task);
+		summon_slots[i].task = NULL;
+	}
+}
