@@ -237,6 +237,24 @@ static inline bool irqhop_compat_file_is_kvm(struct file *file)
 }
 
 /*
+ * A timer and its function in one step: since v6.13 ("hrtimers: Introduce
+ * hrtimer_setup() to replace hrtimer_init()"), and hrtimer_init() is gone since
+ * v6.16.
+ */
+#if COMPAT_SINCE(6, 13)
+#define irqhop_compat_hrtimer_setup	hrtimer_setup
+#else
+static inline void
+irqhop_compat_hrtimer_setup(struct hrtimer *timer,
+			    enum hrtimer_restart (*function)(struct hrtimer *),
+			    clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/*
  * The operation that pre_doit is called for: since v6.2 ("genetlink: introduce
  * split op representation") of another type.
  */

@@ -7,6 +7,7 @@
 #define _IRQHOP_H
 
 #include <linux/atomic.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/netlink.h>
@@ -158,6 +159,8 @@ struct irqhop_stats {
  * @barred: nothing injected hops in this turn; negative: nobody has asked yet
  * @poked: when vCPUs that are taken to be out were looked for last
  * @summon_due: when the next one may be summoned, if none is to spare
+ * @look: the timer that looks for injected interrupts
+ * @looking: it is running
  * @hurry: how often the worker is to look soon whether anybody still uses the
  *	VM; no lock, a lost update costs a second
  * @stats: counters
@@ -194,6 +197,8 @@ struct irqhop_vm {
 	int barred;
 	u64 poked;
 	u64 summon_due;
+	struct hrtimer look;
+	bool looking;
 	int hurry;
 	struct irqhop_stats stats;
 
@@ -271,6 +276,8 @@ void irqhop_command_user(struct irqhop_vcpu *v);
 /* summon.c */
 int irqhop_summon_start(void);
 void irqhop_summon_stop(void);
+void irqhop_summon_vm_init(struct irqhop_vm *vm);
+void irqhop_summon_vm_exit(struct irqhop_vm *vm);
 void irqhop_summon_arm(struct irqhop_vm *vm);
 void irqhop_summon_doorbell(struct irqhop_vcpu *v);
 void irqhop_summon_ipi(struct irqhop_vcpu *from,

@@ -5,7 +5,8 @@
  * What a redirect cannot help is that nobody is there: no vCPU of the VM runs
  * when an interrupt arrives, or the interrupt is taken at once and wakes a task
  * on a vCPU that is preempted. In both cases something tells of it: the doorbell
- * of a vPE that is not resident, and an SGI, which KVM handles in software. Then
+ * of a vPE that is not resident (for what KVM injects there is none, and a timer
+ * looks), and an SGI, which KVM handles in software. Then
  * a thread of ours calls yield_to() for that vCPU's thread: the scheduler takes
  * it next, provided that it is owed time (that it is eligible), and charges it
  * for what it runs, as ever. So it runs earlier, and not more; nobody's share
@@ -28,29 +29,37 @@
 
 #include "irqhop.h"
 
-/* vCPUs that may be summoned at the same time. */
-#define SUMMON_SLOTS	16
-/* One that is not owed time yet is summoned again, so often, after so long. */
-#define SUMMON_TRIES	8
+/* vCPUs that may be summoned at the same time, and those of one VM. */
+#define SUMMON_SLOTS	32
+#define SUMMON_SLOTS_VM	8
+/*
+ * One that is not owed time yet is summoned so often, the second time after so
+ * long, and each further time after twice as long as before: in 6 ms.
+ */
+#define SUMMON_TRIES	6
 #define SUMMON_AGAIN	(200 * NSEC_PER_USEC)
 /*
  * A vCPU that would take the place of the one that wants it gets it when that
  * has had time to finish what it is at: it may be inside an interrupt handler.
  */
 #define SUMMON_GRACE	(50 * NSEC_PER_USEC)
+/* Of injected interrupts nobody tells: look so often as long as they would wait. */
+#define SUMMON_LOOK	(200 * NSEC_PER_USEC)
 /* Of one VM: so many in a second on average, and so many at once. */
-#define SUMMON_GAP	(NSEC_PER_SEC / 4000)
-#define SUMMON_BURST	100
+#define SUMMON_GAP	(NSEC_PER_SEC / 1000)
+#define SUMMON_BURST	50
 
 /**
  * struct summon_slot - a vCPU's thread that is summoned
  * @task: a reference to it; NULL: the slot is free
+ * @vm: its VM; to compare, not to look into
  * @ran: how long it had run by then; if that grows, it has come
  * @at: when it is to be asked for, ktime_get()
- * @tries: how often it is asked for at most
+ * @tries: how often it has been asked for
  */
 struct summon_slot {
 	struct task_struct *task;
+	const struct irqhop_vm *vm;
 	u64 ran;
 	ktime_t at;
 	unsigned int tries;
@@ -65,49 +74,45 @@ static u64 summon_ran(const struct task_struct *task)
 	return READ_ONCE(task->se.sum_exec_runtime);
 }
 
-/* Context: summon_lock held. Return: a free slot; NULL: none, or it has one. */
-static struct summon_slot *summon_slot_get(const struct task_struct *task)
+/*
+ * Context: summon_lock held. Return: a free slot; NULL if there is none, the VM
+ * has its share of them, or that thread is summoned already.
+ */
+static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
+					   const struct task_struct *task)
 {
 	struct summon_slot *slot = NULL;
-	unsigned int i;
+	unsigned int i, same = 0;
 
 	for (i = 0; i < SUMMON_SLOTS; i++) {
 		if (summon_slots[i].task == task)
 			return NULL;
 		if (!summon_slots[i].task)
 			slot = &summon_slots[i];
+		else
+			same += summon_slots[i].vm == vm;
 	}
-	return slot;
+	return same < SUMMON_SLOTS_VM ? slot : NULL;
 }
 
-/* Return: false if there is no room, or it is summoned already. */
-static bool summon_put(struct task_struct *task, u64 delay)
+/* Return: false if summon_slot_get() has no slot for it. */
+static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
+		       u64 delay)
 {
 	ktime_t now = ktime_get();
 	struct summon_slot *slot;
 
 	raw_spin_lock(&summon_lock);
-	slot = summon_slot_get(task);
+	slot = summon_slot_get(vm, task);
 	if (slot) {
 		get_task_struct(task);
 		*slot = (struct summon_slot){
-			.task = task, .ran = summon_ran(task),
-			.at = ktime_add_ns(now, delay), .tries = SUMMON_TRIES,
+			.task = task, .vm = vm, .ran = summon_ran(task),
+			.at = ktime_add_ns(now, delay),
 		};
 	}
 	raw_spin_unlock(&summon_lock);
 	return slot;
-}
-
-/* Not too often? Context: the VM's lock held. */
-static bool summon_allowed(struct irqhop_vm *vm, u64 now)
-{
-	u64 due = max(vm->summon_due, now);
-
-	if (due - now > SUMMON_BURST * SUMMON_GAP)
-		return false;
-	vm->summon_due = due + SUMMON_GAP;
-	return true;
 }
 
 /*
@@ -116,10 +121,12 @@ static bool summon_allowed(struct irqhop_vm *vm, u64 now)
  */
 static void summon(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool here)
 {
+	u64 now = sched_clock();
+	u64 due = max(vm->summon_due, now);
 	struct task_struct *task;
 	u64 delay = 0;
 
-	if (!summon_allowed(vm, sched_clock())) {
+	if (due - now > SUMMON_BURST * SUMMON_GAP) {
 		vm->stats.summons_held++;
 		return;
 	}
@@ -128,7 +135,8 @@ static void summon(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool here)
 	if (task) {
 		if (here && task_cpu(task) == smp_processor_id())
 			delay = SUMMON_GRACE;
-		if (summon_put(task, delay)) {
+		if (summon_put(vm, task, delay)) {
+			vm->summon_due = due + SUMMON_GAP;
 			vm->stats.summons++;
 			wake_up_process(summon_thread);
 		}
@@ -160,12 +168,81 @@ void irqhop_summon_doorbell(struct irqhop_vcpu *v)
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
 
+/*
+ * Is anything that KVM injects pending for vCPUs that are out? Context: the VM's
+ * lock held. Return: false if no interrupt that comes would have to wait.
+ */
+static bool summon_look(struct irqhop_vm *vm)
+{
+	bool waits = false;
+	u16 i, idx;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		if (!irqhop_engine_waits(&vm->engine, i))
+			continue;
+		idx = irqhop_engine_summon(&vm->engine, i);
+		if (idx == IRQHOP_NONE)
+			continue;
+		waits = true;
+		if (irqhop_arch_vcpu_pending(vm->vcpu[i].kvm_vcpu))
+			summon(vm, &vm->vcpu[idx], false);
+	}
+	return waits;
+}
+
+/* Context: hard interrupt. */
+static enum hrtimer_restart summon_timer(struct hrtimer *timer)
+{
+	struct irqhop_vm *vm = container_of(timer, struct irqhop_vm, look);
+	unsigned long flags;
+	bool again;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	again = !vm->closing && summon_look(vm);
+	vm->looking = again;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	if (!again)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, SUMMON_LOOK);
+	return HRTIMER_RESTART;
+}
+
+/* Context: the VM's lock held, interrupts off. */
+static void summon_look_start(struct irqhop_vm *vm)
+{
+	if (!vm->engine.nr_injected || vm->looking || !summon_look(vm))
+		return;
+	vm->looking = true;
+	hrtimer_start(&vm->look, SUMMON_LOOK, HRTIMER_MODE_REL_HARD);
+}
+
 /**
- * irqhop_summon_arm - have the doorbells ring that we want to hear
+ * irqhop_summon_vm_init - a VM is about to be enabled
+ * @vm: the VM
+ */
+void irqhop_summon_vm_init(struct irqhop_vm *vm)
+{
+	irqhop_compat_hrtimer_setup(&vm->look, summon_timer, CLOCK_MONOTONIC,
+				    HRTIMER_MODE_REL_HARD);
+}
+
+/**
+ * irqhop_summon_vm_exit - a VM is not enabled any more
+ * @vm: the VM, closing; no event of its vCPUs' is under way
+ *
+ * Context: process.
+ */
+void irqhop_summon_vm_exit(struct irqhop_vm *vm)
+{
+	hrtimer_cancel(&vm->look);
+}
+
+/**
+ * irqhop_summon_arm - make sure that we learn of interrupts that would wait
  * @vm: the VM
  *
- * Those of the vCPUs that are preempted and that some interrupt points at: no
- * other one could take that.
+ * That is, have the doorbells ring of the vCPUs that are preempted and that some
+ * interrupt points at: no other one could take that.
  *
  * Context: interrupts off, @vm's lock held, after a turn.
  */
@@ -187,6 +264,7 @@ void irqhop_summon_arm(struct irqhop_vm *vm)
 		if (idx != IRQHOP_NONE)
 			summon(vm, &vm->vcpu[idx], false);
 	}
+	summon_look_start(vm);
 }
 
 static bool summon_is_preempted(const struct irqhop_vcpu *v)
@@ -255,9 +333,11 @@ static struct task_struct *summon_next(ktime_t *next)
 		*next = slot->at;
 	} else if (slot) {
 		task = slot->task;
-		if (--slot->tries && summon_ran(task) == slot->ran) {
+		if (summon_ran(task) == slot->ran &&
+		    slot->tries + 1 < SUMMON_TRIES) {
 			get_task_struct(task);
-			slot->at = ktime_add_ns(ktime_get(), SUMMON_AGAIN);
+			slot->at = ktime_add_ns(ktime_get(),
+						SUMMON_AGAIN << slot->tries++);
 		} else {
 			slot->task = NULL;
 		}

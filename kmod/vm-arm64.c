@@ -469,6 +469,22 @@ enum irqhop_vcpu_state irqhop_arch_vcpu_classify(struct kvm_vcpu *vcpu,
 }
 
 /**
+ * irqhop_arch_vcpu_pending - has KVM something for a vCPU that is out
+ * @vcpu: the vCPU
+ *
+ * KVM asks for that whenever it queues an interrupt, and the vCPU takes note on
+ * its way into the guest.
+ *
+ * Context: any.
+ *
+ * Return: true if so.
+ */
+bool irqhop_arch_vcpu_pending(struct kvm_vcpu *vcpu)
+{
+	return kvm_test_request(KVM_REQ_IRQ_PENDING, vcpu);
+}
+
+/**
  * irqhop_arch_vcpu_doorbell_arm - have a vCPU's doorbell ring
  * @vcpu: preempted; it stays out at least until we are done
  *

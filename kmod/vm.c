@@ -239,6 +239,7 @@ static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 	if (list_empty(&irqhop_vms))
 		irqhop_watch_stop();
 	irqhop_watch_vm_del(vm);
+	irqhop_summon_vm_exit(vm);
 
 	vm_close_tell(vm, reason, not_home);
 	vm_free(vm);
@@ -324,6 +325,7 @@ static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus)
 		return NULL;
 	}
 	irqhop_arch_vm_init(&vm->arch, kvm);
+	irqhop_summon_vm_init(vm);
 	now = sched_clock();
 	irqhop_engine_bound_set(&vm->engine, IRQHOP_MAX_HOPS_DEFAULT, now);
 	for (i = 0; i < nr_vcpus; i++) {
