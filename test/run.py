@@ -4,7 +4,8 @@
 
 A suite is a command and how its own count is read from what it prints. One
 that ends badly without having counted a failure counts as one. An emulated host
-needs one CPU, so two of them run side by side where there are two.
+needs one CPU, so where there are two the first half of the lab's tests runs
+beside everything else.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 import time
 
 # pattern: of each single result: group 1 passed, 2 failed, 3 skipped; each may
-# be a count or just be there. beside: goes on while what follows runs.
+# be a count or just be there. beside: goes on while all the others run.
 Suite = collections.namedtuple("Suite", "name command pattern beside",
                                defaults=(False,))
 LAB = ("LAB_CPU={%s} /usr/bin/python3 lab/test/run.py --build {build} "
@@ -95,14 +96,14 @@ def results(chosen, build):
     values = {"build": build, "first_cpu": cpus[0], "last_cpu": cpus[-1]}
     alone = len(cpus) == 1 or len(chosen) == 1
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        beside = []
+        beside = [(suite, pool.submit(run, suite.command.format(**values),
+                                      False))
+                  for suite in chosen if suite.beside and not alone]
         for suite in chosen:
-            command = suite.command.format(**values)
             if suite.beside and not alone:
-                beside.append((suite, pool.submit(run, command, False)))
                 continue
             print(f"== {suite.name}", flush=True)
-            yield suite, *run(command)
+            yield suite, *run(suite.command.format(**values))
         for suite, future in beside:
             status, output, seconds = future.result()
             print(f"== {suite.name}\n{output}", end="", flush=True)

@@ -114,7 +114,7 @@ cat /tmp/read.out
 def msi_exact(lab):
     """Policy storm: every preemption moves every interrupt."""
     lab.module("irqhop-test")
-    reads = int(os.environ.get("LAB_READS", "100000"))
+    reads = int(os.environ.get("LAB_READS", "40000"))
     return exact(lab, "storm", reads, reads // 10, 3)
 
 

@@ -5,7 +5,6 @@ guest."""
 
 import collections
 import contextlib
-import os
 import random
 import re
 
@@ -14,7 +13,7 @@ from acts_guest import until, write_affinity
 import case_storm as storm_tests
 from case_hops import homecoming
 from exact import Sent, told
-from state import Lab, expect, load
+from state import expect, load
 
 # MSIs of one look at the counts; a virtio disk's come more slowly.
 MSIS = 4000
@@ -22,8 +21,8 @@ VIRTIO_MSIS = 1000
 # Looks at them.
 LOOKS = 3
 # How often the guest is to move an interrupt to just where irqhop has it.
-MOVES_THERE = 6
-MOVES_UNDER_LOAD = 12
+MOVES_THERE = 4
+MOVES_UNDER_LOAD = 8
 # How often a guest is saved and restored, and where that is kept.
 RESTORES = 3
 STATE = "/run/l2.state"
@@ -34,6 +33,7 @@ GUEST_VIRTIO = {"l2": ("VDISK", "VHOST")}
 # one before.
 PROBE = "/sys/kernel/tracing/events/lab/queue"
 PROBE_SET = f"""
+[ ! -d {PROBE} ] || exit 0
 irq='intid=irq->intid:u32 queued=irq->vcpu:x64'
 irq="$irq pending=irq->pending_latch:u8 enabled=irq->enabled:u8"
 cd /sys/kernel/tracing
@@ -228,19 +228,11 @@ def wanted_elsewhere(storm):
 # -- the tests ----------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def guest_of(build, logs, guests, direct):
-    """A host with such a guest, and a look at the logs in the end."""
-    lab = Lab(build, logs, direct=direct)
-    try:
-        lab.start()
-        lab.want(guests)
-        yield lab
-        for name in ["L1", *lab.guests]:
-            lab.complaints += lab.complain(name)
-        expect(not lab.complaints, "\n".join(lab.complaints))
-    finally:
-        lab.stop()
+def no_complaints(lab):
+    """A look at the logs in the end."""
+    for name in ["L1", *lab.guests]:
+        lab.complaints += lab.complain(name)
+    expect(not lab.complaints, "\n".join(lab.complaints))
 
 
 def hop_and_count(storm, when, wanted=MSIS):
@@ -268,41 +260,37 @@ def leave_off(storm):
     storm.end()
 
 
-def injected(build, logs):
+def injected(lab):
     """Passed-through devices on a host without GICv4."""
-    logs = os.path.join(logs, "injected")
-    with guest_of(build, logs, Lab.BOTH, direct=False) as lab:
-        lab.module("irqhop-test")
-        lab.expect_home("before")
-        storm = Storm(lab, random.Random(1))
-        storm.begin()
-        runs = lab.handled()
-        notes = [hop_and_count(storm, "injected")]
-        runs = [b - a for a, b in zip(runs, lab.handled())]
-        expect(sum(n > sum(runs) // 50 for n in runs) >= 3,
-               f"handler runs by vCPU: {runs}")
-        notes += [f"by vCPU {'/'.join(map(str, runs))}",
-                  wanted_elsewhere(storm)]
-        leave_off(storm)
-        notes += [homecoming(lab, 6, "irqhop disable l2"),
-                  homecoming(lab, 6,
-                             "rmmod irqhop; insmod /lab/irqhop-test.ko")]
+    lab.module("irqhop-test")
+    lab.expect_home("before")
+    storm = Storm(lab, random.Random(1))
+    storm.begin()
+    runs = lab.handled()
+    notes = [hop_and_count(storm, "injected")]
+    runs = [b - a for a, b in zip(runs, lab.handled())]
+    expect(sum(n > sum(runs) // 50 for n in runs) >= 3,
+           f"handler runs by vCPU: {runs}")
+    notes += [f"by vCPU {'/'.join(map(str, runs))}", wanted_elsewhere(storm)]
+    leave_off(storm)
+    notes += [homecoming(lab, 6, "irqhop disable l2"),
+              homecoming(lab, 6, "rmmod irqhop; insmod /lab/irqhop-test.ko")]
+    no_complaints(lab)
     return "; ".join(notes)
 
 
-def vhost(build, logs):
+def vhost(lab):
     """A guest of virtio devices: vhost's network and the VMM's disk."""
-    logs = os.path.join(logs, "injected-vhost")
-    with guest_of(build, logs, GUEST_VIRTIO, direct=False) as lab:
-        injections = Injections(lab)
-        storm = VirtioStorm(lab, random.Random(2), injections)
-        storm.begin()
-        notes = [hop_and_count(storm, "vhost", VIRTIO_MSIS)]
-        net = injections.expect_bounds("vhost", "VHOST")
-        notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
-                  f"{net.all} injected", wanted_elsewhere(storm)]
-        injections.expect_bounds("vhost, moved by the guest", "VHOST")
-        leave_off(storm)
+    injections = Injections(lab)
+    storm = VirtioStorm(lab, random.Random(2), injections)
+    storm.begin()
+    notes = [hop_and_count(storm, "vhost", VIRTIO_MSIS)]
+    net = injections.expect_bounds("vhost", "VHOST")
+    notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
+              f"{net.all} injected", wanted_elsewhere(storm)]
+    injections.expect_bounds("vhost, moved by the guest", "VHOST")
+    leave_off(storm)
+    no_complaints(lab)
     return "; ".join(notes)
 
 
@@ -354,28 +342,27 @@ def restored(storm):
     return f"{RESTORES} times, {waited} were pending then"
 
 
-def save_restore(build, logs):
+def save_restore(lab):
     """A guest of virtio devices is saved and restored while it reads."""
-    logs = os.path.join(logs, "save-restore")
-    with guest_of(build, logs, GUEST_VIRTIO, direct=False) as lab:
-        storm = VirtioStorm(lab, random.Random(4), Injections(lab))
-        storm.begin()
-        note = restored(storm)
-        hops = lab.stat()["hops"]
-        expect(hops > 50, f"after the last restore {hops} hops only")
-        storm.disable()
-        storm.logs()
-        lab.complaints += storm.complaints
-        storm.end()
+    storm = VirtioStorm(lab, random.Random(4), Injections(lab))
+    storm.begin()
+    note = restored(storm)
+    hops = lab.stat()["hops"]
+    expect(hops > 50, f"after the last restore {hops} hops only")
+    storm.disable()
+    storm.logs()
+    lab.complaints += storm.complaints
+    storm.end()
+    no_complaints(lab)
     return (f"{note}; {storm.sums['msis']} injected for the disk = as many "
             "handler runs")
 
 
-def guest_acts(build, logs):
+def guest_acts(lab):
     """What a guest does."""
-    return storm_tests.each(build, logs, "guest", "injected")
+    return storm_tests.each(lab, "guest", "injected")
 
 
-def host_acts(build, logs):
+def host_acts(lab):
     """What a host does."""
-    return storm_tests.each(build, logs, "host", "injected")
+    return storm_tests.each(lab, "host", "injected")

@@ -23,16 +23,20 @@ class Runner:
     def __init__(self, build, logs):
         self.build, self.logs = build, logs
         self.lab = None
+        # What Lab was told.
+        self.kind = None
         self.boots = 0
         self.results = []
 
-    def machine(self):
-        """The machine, booted if need be; one log directory for each."""
-        if self.lab:
+    def machine(self, kind):
+        """A machine of this kind, booted if need be; one log directory for
+        each."""
+        if self.lab and self.kind == kind:
             return self.lab
+        self.end()
         self.boots += 1
         logs = os.path.join(self.logs, f"machine-{self.boots}")
-        self.lab = Lab(self.build, logs)
+        self.lab, self.kind = Lab(self.build, logs, **kind), kind
         try:
             self.lab.start()
         except BaseException:
@@ -58,13 +62,16 @@ class Runner:
                 stage = "test"
                 text = test.function(self.build, self.logs)
             else:
-                lab = self.machine()
+                lab = self.machine(test.machine)
                 stage = "guests"
                 lab.want(test.guests)
                 stage = "test"
                 text = test.function(lab)
         except Failure as error:
             status, text = "not ok", f"{stage}: {error}"
+            if test.machine:
+                # A storm stopped half-way leaves too much behind.
+                self.spoilt(test)
         except LabError as error:
             status, text = "not ok", f"{stage}: {error}"
             self.spoilt(test)
@@ -115,7 +122,7 @@ def main():
     parser.add_argument("--list", action="store_true",
                         help="say what tests there are")
     parser.add_argument("--part", type=int, choices=(1, 2),
-                        help="only one of two parts that take as long")
+                        help="only one of the two parts of make test")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     tests = cases.part(args.part) if args.part else cases.TESTS

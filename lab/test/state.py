@@ -178,7 +178,7 @@ class Lab:
     # A file to be used instead of the test build of the module.
     replacement = None
 
-    def __init__(self, build, logs, **machine):
+    def __init__(self, build, logs, guest_options=None, **machine):
         tracers = os.path.join(build, "lab", "tracers.ext4")
         # What is used after it was freed shall not be found as it was.
         self.m = Machine(build, logs, cmdline="init_on_free=1",
@@ -186,7 +186,7 @@ class Lab:
                          tracers=os.path.exists(tracers), **machine)
         self.m.__enter__()
         # What start_guest() is told besides.
-        self.guest_options = {}
+        self.guest_options = guest_options or {}
         self.logs = self.m.logs
         self.trace = Trace(self.m.trace)
         self.guests = {}

@@ -48,11 +48,16 @@ def table(only=None, names=None, path="direct"):
             if (act.name in names if names else act.weight)]
 
 
+def machine(path="direct"):
+    """What Lab is told for a storm; a disk's queue for each vCPU."""
+    return {"queues": 4, "nic": "igb", "direct": path == "direct",
+            "guest_options": importlib.import_module("acts_guest").GUEST}
+
+
 @contextlib.contextmanager
 def started(build, logs, off=False, path="direct"):
-    """A machine with a storm; a disk's queue for each vCPU."""
-    lab = Lab(build, logs, queues=4, nic="igb", direct=path == "direct")
-    lab.guest_options = importlib.import_module("acts_guest").GUEST
+    """A machine with a storm."""
+    lab = Lab(build, logs, **machine(path))
     try:
         lab.start()
         lab.want(Lab.BOTH)
