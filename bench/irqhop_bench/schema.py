@@ -55,6 +55,11 @@ def _check_object(where, value, schema):
             check(value[name], inner, "%s.%s" % (where, name))
 
 
+def _list(value):
+    """What rules for items are about: nothing, of what is no list."""
+    return value if _TYPES["array"](value) else ()
+
+
 def check(value, schema, where=""):
     """Raise SchemaError unless the value fits the schema."""
     for word, rule in schema.items():
@@ -70,10 +75,10 @@ def check(value, schema, where=""):
             if _TYPES["number"](value) and value < rule:
                 _fail(where, "%r is under %r" % (value, rule))
         elif word == "items":
-            for index, item in enumerate(value):
+            for index, item in enumerate(_list(value)):
                 check(item, rule, "%s[%d]" % (where, index))
         elif word == "minItems":
-            if len(value) < rule:
+            if _TYPES["array"](value) and len(value) < rule:
                 _fail(where, "fewer than %d items" % rule)
         elif word not in ("required", "properties"):
             raise SchemaError("schema keyword %r is not known here" % word)

@@ -20,14 +20,18 @@ HIST_WIDTH_NS = 64
 
 def percentile(ordered, p):
     """The p-th percentile (integer p, 1..100) of an ascending list."""
-    if not ordered:
-        raise ValueError("percentile of nothing")
     if not 1 <= p <= 100:
         raise ValueError("percentile %r is not in 1..100" % (p,))
+    return quantile(ordered, p, 100)
+
+
+def quantile(ordered, part, of):
+    """The same for a part (integer) of any whole: 999 of 1000 is p99.9."""
+    if not ordered:
+        raise ValueError("percentile of nothing")
     # In integers: p * n / 100 in floating point can end just above a whole
     # number and then ceil() takes the wrong rank.
-    rank = -(-p * len(ordered) // 100)
-    return ordered[rank - 1]
+    return ordered[-(-part * len(ordered) // of) - 1]
 
 
 def mean(values):
