@@ -14,21 +14,13 @@ import sys
 
 import cells
 from cells import load
+from irqhop_bench.ftrace import events
 from machine import LabError, Machine, progress
 
 GUEST_EVENTS = ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq",
                 "irq/irq_handler_entry", "sched/sched_waking",
                 "sched/sched_switch", "syscalls/sys_enter_pread64",
                 "syscalls/sys_exit_pread64")
-EVENT = re.compile(r"^\s*(?P<task>.+)-(?P<tid>\d+)\s+\[(?P<cpu>\d+)\] \S+ +"
-                   r"(?P<s>\d+)\.(?P<us>\d+): (?P<text>.*)$")
-
-
-def events(trace):
-    """[(ns, CPU, task, text)] of a kernel's trace."""
-    found = (EVENT.match(line) for line in trace.splitlines())
-    return [((int(m["s"]) * 1_000_000 + int(m["us"])) * 1000, int(m["cpu"]),
-             m["task"].strip(), m["text"]) for m in found if m]
 
 
 def record(lab, count):
@@ -55,7 +47,8 @@ cat trace""", "tracing reads in the guest")
 cd /sys/kernel/tracing
 echo 0 >tracing_on; echo 0 >events/sched/sched_switch/enable
 cat trace""")
-    return (events(host), [(to_host(t), *rest) for t, *rest in events(guest)])
+    return ([one[:4] for one in events(host)],
+            [(to_host(one.time), *one[1:4]) for one in events(guest)])
 
 
 def reads(guest):

@@ -25,7 +25,7 @@ WORKS = {"ping": (110, 0.01), "tcp-rr": (90, 0.9),
 STREAMS = ("stream-in", "stream-out")
 # condition: (what it leaves of irqhop's own share; neighbours' share)
 CONDITIONS = {"off": (None, 1), "home": (None, 1), "recent": (1, 1),
-              "spread": (1.5, 1), "donate": (0.5, 0.999),
+              "spread": (1.5, 1), "summon": (0.5, 0.999),
               "fifo": (0.0, 0.05), "nice": (0.3, 0.35), "slice": (40, 0.98),
               "irqbalance": (90, 1)}
 
@@ -177,7 +177,7 @@ def write(root, rounds=3, count=600, seed=1):
                 _one(root, rng, work, overcommit, condition, number, count)
     for work in ("ping", "nvme-read-d1"):
         for overcommit in (3, 4):
-            for condition in ("off", "recent"):
+            for condition in ("off", "recent", "summon"):
                 _where(root, work, overcommit, condition)
     with open(os.path.join(root, "meta.json"), "w",
               encoding="utf-8") as file:

@@ -13,7 +13,7 @@ is worse than the worst of off's. The neighbours' share of the CPU has a
 tolerance of its own, LOSS per cent.
 """
 
-from . import bootstrap, penalty, split, stats, targets
+from . import bootstrap, names, penalty, split, stats, targets
 
 SCHEMA = "irqhop-bench/1"
 PERCENTILES = {"p50": 500, "p90": 900, "p99": 990, "p999": 999}
@@ -22,7 +22,7 @@ ENOUGH_ROUNDS = 3
 # So much of their share, in per cent, the neighbours may lose.
 LOSS = 1.0
 COUNTERS = ("hops", "returns", "stranded", "in_handler", "held_back",
-            "preemptions", "failed")
+            "summons", "summons_held", "preemptions", "failed")
 
 
 def _us(ns):
@@ -164,7 +164,8 @@ def traced(bench):
         if have and key not in bench.where:
             out.append({
                 "cell": key._asdict(), "n": None, "slow": None,
-                "over_us": None, "mean_us": None, "timeline": None,
+                "over_us": None, "mean_us": None, "oracle": None,
+                "timeline": None,
                 "split": {name: stats.mean([one.get(name) or 0
                                             for one in have])
                           for name in split.WAITS}})
@@ -199,7 +200,11 @@ def _worse(cell, off, out):
     for figure in ("p50", "p99"):
         if cell["latency"] and _rounds_apart(cell, off, figure, False):
             yield figure
-    if cell["throughput"] and _rounds_apart(cell, off, "throughput", True):
+    # Where latencies are what counts, operations a second say the same again,
+    # or how often the client asked.
+    counts = names.measure(cell["work"]) == "throughput" or \
+        not cell["latency"]
+    if cell["throughput"] and counts and _rounds_apart(cell, off, "throughput", True):
         yield "throughput"
     if out["cpu_share"] is not None and out["cpu_share"] < -LOSS:
         yield "cpu_share"
@@ -286,7 +291,8 @@ def build(bench):
     index = {key: entry(key, cells) for key, cells in groups.items()}
     _compare(index, groups)
     cells = list(index.values())
-    policy = bench.meta.get("irqhop", "recent")
+    policy = bench.meta.get("irqhop") or names.default_policy(
+        {key.condition for key in index})
     return {
         "schema": SCHEMA,
         "emulated": True,

@@ -86,6 +86,9 @@ def _json(path):
 
 def _check(data):
     """What all that follows relies on."""
+    if "error" in data:
+        raise ValueError("it failed: %s"
+                         % str(data["error"]).strip().partition("\n")[0])
     latency = data.get("latency")
     if latency is not None:
         missing = [f for f in FIGURES
@@ -113,7 +116,7 @@ def _check_where(data):
                                  "marks"} <= line.keys():
         raise ValueError("\"timeline\" lacks a key")
     return {name: data.get(name) for name in (
-        "n", "slow", "over_us", "mean_us", "split", "timeline")}
+        "n", "slow", "over_us", "mean_us", "split", "oracle", "timeline")}
 
 
 def _ops(path):

@@ -196,6 +196,7 @@ CURVES = {
     "alone": ("alone", BLACK, "lw 1.6 dt (2,2)"),
     "off": ("off (stock)", VERMILION, "lw 2.6"),
     "oracle": ("oracle", GREEN, "lw 1.8 dt (6,3)"),
+    "recent": ("irqhop, redirect alone", SKY, "lw 1.8"),
     "on": ("irqhop", BLUE, "lw 2.6"),
 }
 

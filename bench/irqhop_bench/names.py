@@ -34,6 +34,10 @@ WORKS = {
                           "time", "latency"),
     "nvme-write-d1": Work("Disk write, depth 1", "4 KiB disk writes, one at "
                           "a time", "latency"),
+    "nvme-write-d4": Work("Disk write, depth 4", "4 KiB disk writes, 4 at a "
+                          "time", "latency"),
+    "nvme-write-d32": Work("Disk write, depth 32", "4 KiB disk writes, 32 at "
+                           "a time", "latency"),
     "nvme-seq": Work("Disk, sequential", "128 KiB sequential disk reads",
                      "throughput"),
     "nvme-read-d1-20us": Work("Disk read, depth 1, 20 us device",
@@ -50,16 +54,18 @@ CONDITIONS = {
     "alone": Condition("alone (no overcommit)", "reference"),
     "off": Condition("off (stock)", "reference"),
     "home": Condition("null control (policy home)", "control"),
-    "recent": Condition("irqhop, recent", "irqhop"),
+    "summon": Condition("irqhop, summon", "irqhop"),
+    "recent": Condition("irqhop, recent (redirect alone)", "irqhop"),
     "spread": Condition("irqhop, spread", "irqhop"),
     "sticky": Condition("irqhop, sticky", "irqhop"),
-    "donate": Condition("irqhop, donate", "irqhop"),
     "fifo": Condition("vCPUs at SCHED_FIFO", "today"),
     "nice": Condition("vCPUs at nice -20", "today"),
     "slice": Condition("shorter slice", "today"),
     "haltpoll": Condition("halt polling", "today"),
     "irqbalance": Condition("irqbalance in the guest", "today"),
     "queues": Condition("more queues", "today"),
+    "queues-recent": Condition("irqhop, recent, more queues", "irqhop"),
+    "queues-summon": Condition("irqhop, summon, more queues", "irqhop"),
 }
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -86,6 +92,14 @@ def condition_title(condition):
     """A condition's name in tables and beside bars."""
     known = CONDITIONS.get(condition)
     return known.title if known else condition
+
+
+def default_policy(seen):
+    """Which of these conditions is meant by irqhop, where nobody says: the
+    first that there is of irqhop's own."""
+    own = [name for name, known in CONDITIONS.items()
+           if known.group == "irqhop" and name in seen]
+    return own[0] if own else "summon"
 
 
 def group(condition):

@@ -163,19 +163,21 @@ def _minus(text):
 def _removed(result, draw):
     out = []
     cells = summary.index(result)
+    latency = [work for work in summary.works(result)
+               if names.measure(work) != "throughput"]
     for at in summary.overcommits(result):
-        rows = []
-        for work in summary.works(result):
-            cell = cells.get((work, at, result["policy"]))
-            if names.measure(work) == "throughput":
+        for condition in summary.shown(result):
+            rows = [_removed_row(work, cells.get((work, at, condition)))
+                    for work in latency]
+            if all(value is None for _, bars, _ in rows
+                   for value, _ in bars):
                 continue
-            rows.append(_removed_row(work, cell))
-        if any(value is not None for _, bars, _ in rows for value, _ in bars):
             out.append(draw.figure(
                 charts.bars(rows, "share of the penalty removed (%)",
                             (0, 100)),
-                "%d:1" % at, "", "Bars: share of the preemption penalty "
-                "removed at %d:1. " % at + "; ".join(
+                "%d:1, %s" % (at, names.condition_title(condition)), "",
+                "Bars: share of the preemption penalty removed by %s at "
+                "%d:1. " % (condition, at) + "; ".join(
                     _removed_words(row) for row in rows)))
     if not out:
         return tag("p", NOT_MEASURED)
@@ -214,7 +216,7 @@ def _distributions(result, groups, draw):
         if names.measure(work) == "throughput":
             continue
         for at in summary.overcommits(result):
-            curves, points = _curves(groups, work, at, result["policy"])
+            curves, points = _curves(groups, work, at, result)
             if {"off", "on"} & set(curves):
                 out.append(draw.figure(
                     charts.distribution(curves, points),
@@ -233,46 +235,54 @@ def _distributions(result, groups, draw):
         "the right end of the blue line (irqhop) beside the red one (off): "
         "that is what the slowest operations still wait. The green line is "
         "the oracle, the limit of any redirect: every interrupt taken the "
-        "instant some vCPU of the guest runs.") + tag(
+        "instant some vCPU of the guest runs (dots: only its p50, p90, p99 "
+        "and p99.9 are known, from a traced run).") + tag(
             "ul", charts.legend([(c, t) for t, c, _
                                  in charts.CURVES.values()]),
             class_="keys") + panels(out)
 
 
-def _curves(groups, work, at, policy):
-    """Latencies by curve, and the oracle's figures where it has no more."""
+def _curves(groups, work, at, result):
+    """Latencies by curve; and points, where only figures are known."""
+    called = {"alone": "alone", "off": "off", "recent": "recent",
+              result["policy"]: "on"}
     curves, points = {}, {}
     for key, cells in groups.items():
-        if key.work != work or (key.vcpus, key.path) != (4, "direct"):
-            continue
-        name = {policy: "on"}.get(key.condition, key.condition)
-        if name not in ("alone", "off", "on") or (
-                name != "alone" and (key.overcommit, key.neighbours)
-                != (at, "spin")):
+        name = called.get(key.condition)
+        if not name or key.work != work or not _usual(key, at):
             continue
         have = [ns for c in cells for ns in c.latencies or ()]
         if have:
             curves[name] = have
-        if name == "on":
-            _add_oracle(cells, curves, points)
-    return curves, points
+        if name == "on" and all(c.oracle for c in cells):
+            curves["oracle"] = [ns for c in cells for ns in c.oracle]
+    if "oracle" not in curves:
+        points["oracle"] = _oracle_points(result, work, at)
+    return curves, {n: found for n, found in points.items() if found}
 
 
-def _add_oracle(cells, curves, points):
-    if all(c.oracle for c in cells):
-        curves["oracle"] = [ns for c in cells for ns in c.oracle]
-        return
-    known = [c.data["oracle"] for c in cells if c.data.get("oracle")]
-    found = [(sum(one[name] for one in known) / len(known), part)
-             for name, part in (("p50", 0.5), ("p90", 0.1), ("p99", 0.01))
-             if known and all(one.get(name) is not None for one in known)]
-    if found:
-        points["oracle"] = found
+def _usual(key, at):
+    """Whether a cell is in the usual setting; alone, nobody is near."""
+    where = summary.SETTING
+    return (key.vcpus, key.path) == (where["vcpus"], where["path"]) and (
+        key.condition == "alone" or (key.overcommit, key.neighbours)
+        == (at, where["neighbours"]))
+
+
+def _oracle_points(result, work, at):
+    """[(us, share)] by the cell's own figures, or those of a traced one."""
+    cell = summary.index(result).get((work, at, result["policy"])) or {}
+    traced = _traced(result).get((work, at, result["policy"])) or {}
+    known = cell.get("oracle") or traced.get("oracle") or {}
+    return [(known[name], share) for name, share in (
+        ("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p999", 0.001))
+        if known.get(name)]
 
 
 def _missing_curves(curves, points):
     missing = [charts.CURVES[name][0] for name in charts.CURVES
-               if name not in curves and name not in points]
+               if name not in curves and name not in points
+               and name != "recent"]
     return "Not measured: %s." % ", ".join(missing) if missing else ""
 
 
@@ -292,7 +302,7 @@ def _timelines(result, draw):
     traced = _traced(result)
     out, used = [], set()
     for work, at in _traced_pairs(result):
-        for condition in ("off", result["policy"]):
+        for condition in ("off", *summary.shown(result)):
             line = (traced.get((work, at, condition)) or {}).get("timeline")
             if not line:
                 continue
@@ -315,9 +325,9 @@ def _timelines(result, draw):
     styles = [(colour, text) for name, (text, colour)
               in charts.WAIT_STYLE.items() if name in used]
     return tag(
-        "p", "One operation from the traces of host and guest, on one clock; "
-        "of those that a cell has, the one whose latency is nearest to the "
-        "cell's mean. A row is a vCPU: blue while it is on a physical CPU, "
+        "p", "One operation from the traces of host and guest, on one clock: "
+        "of those whose interrupt came while its own vCPU was preempted, the "
+        "one of median latency. A row is a vCPU: blue while it is on a physical CPU, "
         "pale while it is preempted. The thin bar is what the operation "
         "waits for, and on which vCPU. Look for the thin bar on a pale "
         "stretch: without irqhop the interrupt waits there while another "
@@ -331,10 +341,9 @@ def _split(result, draw):
     out, rows = [], []
     for work, at in _traced_pairs(result):
         pair = [(condition, traced[work, at, condition]) for condition
-                in ("off", result["policy"]) if (work, at, condition)
-                in traced]
-        per_op = [(names.condition_title(c).split(",", maxsplit=1)[0].split(
-            " (")[0], _per_operation(t)) for c, t in pair]
+                in ("off", *summary.shown(result))
+                if (work, at, condition) in traced]
+        per_op = [(c, _per_operation(t)) for c, t in pair]
         out.append(draw.figure(
             charts.stacked(per_op, "\u00b5s per operation"),
             "%s, %d:1" % (names.work_title(work), at), "",
@@ -493,7 +502,8 @@ def _work_table(result, cells):
                ("oracle, mean", ""), ("throughput", ""), ("against off", ""),
                ("neighbours\u2019 share", ""), ("against off", ""),
                ("not answered", ""), ("hops", ""), ("hops/s", ""),
-               ("stranded", ""), ("in handler", ""), ("held back", "")]
+               ("stranded", ""), ("in handler", ""), ("held back", ""),
+               ("summons", "")]
     rows, last = [], None
     for c in cells:
         where = summary.setting(c)
@@ -531,7 +541,8 @@ def _row(c, where):
         mark(percent(against.get("cpu_share"), 2), "cpu_share"),
         number(c["lost"]),
         *(number(stat.get(name)) for name in (
-            "hops", "hops_per_s", "stranded", "in_handler", "held_back"))]
+            "hops", "hops_per_s", "stranded", "in_handler", "held_back",
+            "summons"))]
 
 
 def _conditions(result):

@@ -82,6 +82,15 @@ def main_overcommit(result):
     return min(have, key=lambda n: (abs(n - 3), n)) if have else None
 
 
+def shown(result):
+    """The conditions that the pictures have beside off: the policy that is
+    meant by irqhop, and the redirect alone."""
+    seen = {c["condition"] for c in result["cells"]} | {
+        t["cell"]["condition"] for t in result["traced"]}
+    return [name for name in dict.fromkeys((result["policy"], "recent"))
+            if name in seen]
+
+
 def works(result):
     """All works that were measured, in order."""
     return sorted({c["work"] for c in result["cells"]}, key=names.work_order)
@@ -178,9 +187,21 @@ def _and(parts):
 def favourable(result):
     """[(verdict, sentence)] of each work at the main overcommit."""
     at = main_overcommit(result)
-    return [(verdict(cell), says_work(cell, off))
+    return [(verdict(cell), says_work(cell, off) + _says_alone(result, cell))
             for cell, off in (pairs(result, at, result["policy"])
                               if at else [])]
+
+
+def _says_alone(result, cell):
+    """What the redirect does without what a policy adds to it."""
+    if result["policy"] == "recent":
+        return ""
+    other = index(result).get((cell["work"], cell["overcommit"], "recent"))
+    figure = ("throughput" if names.measure(cell["work"]) == "throughput"
+              else "mean")
+    change = ((other or {}).get("against_off") or {}).get(figure)
+    return "" if change is None else (
+        ". The redirect alone (policy recent): %s" % percent(change))
 
 
 def _says_worse(cell, figure):

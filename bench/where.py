@@ -1,0 +1,282 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""make where: where slow operations wait, from the traces of host and guest.
+
+Measures work with both kernels traced, puts the traces on one clock, and leaves
+OUT/where/<cell>.json: the split of the slow operations' time, and a timeline
+of one. Slow is an operation that takes over 1.5 times alone's p99, of the same
+work, traced as well.
+"""
+
+import argparse
+import collections
+import json
+import os
+import sys
+
+import cells
+from cells import load
+from irqhop_bench import aggregate, ftrace, oracle, split, timeline
+from machine import LabError, Machine, progress
+
+SLOW = 1.5
+# Options of irqhop enable's; None: it is not enabled.
+CONDITIONS = {"alone": None, "off": None, "home": "--policy home",
+              "recent": "--policy recent"}
+# device: as in cells.GUEST_IRQ. program: the guest's task, if there is one.
+# begins: on which vCPU the operation begins, if in the guest. sends: the event
+# that says that its request, or its answer, is with the device. guest: events.
+Work = collections.namedtuple("Work", "device program begins sends guest "
+                              "measure")
+EVERY = ("irq/irq_handler_entry", "irq/irq_handler_exit", "ipi/ipi_entry",
+         "ipi/ipi_exit")
+NET = ("napi/napi_poll", "net/netif_receive_skb", "net/net_dev_xmit")
+WORKS = {
+    "ping": Work("ping", None, None, "net_dev_xmit", NET,
+                 lambda lab, count: lab.ping(count)),
+    "nvme-read-d1": Work("nvme", "fio", cells.READER_VCPU, "nvme_setup_cmd",
+                         ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq"),
+                         lambda lab, count: lab.nvme(count)),
+}
+TRACER = "/sys/kernel/tracing/instances/where"
+START = f"""
+mkdir -p {TRACER}; cd {TRACER}
+echo 0 >tracing_on; echo >trace; echo mono >trace_clock
+echo 16384 >buffer_size_kb
+"""
+STOP = f"""
+cd {TRACER}
+echo 0 >tracing_on; echo 0 >events/enable
+"""
+READ = f"""
+cd {TRACER}
+cat per_cpu/cpu*/stats | awk '/^overrun:/ {{ n += $2 }} END {{ print n }}'
+cat trace; echo >trace"""
+
+
+def guest_start(lab, work):
+    """Trace in the guest what has to do with this work."""
+    enable = "\n".join(f"echo 1 >events/{name}/enable"
+                       for name in (*EVERY, *work.guest))
+    tasks = ""
+    if work.program:
+        tasks = f"""
+echo 'comm == "{work.program}"' >events/sched/sched_waking/filter
+echo 'prev_comm == "{work.program}" || next_comm == "{work.program}"' \
+    >events/sched/sched_switch/filter
+echo 1 >events/sched/sched_waking/enable
+echo 1 >events/sched/sched_switch/enable"""
+    lab.host.guest(f"{START}{enable}{tasks}\necho 1 >tracing_on",
+                   stage="tracing in the guest")
+
+
+def whole(output):
+    """A trace's lines, if none was lost."""
+    lost, _, trace = output.partition("\n")
+    if int(lost):
+        raise LabError(f"a tracer lost {lost} events")
+    return ftrace.events(trace)
+
+
+def intid(lab, device):
+    """The number that the interrupt hardware knows a device's interrupt by."""
+    text = lab.host.guest(f"""
+[ -e /proc/lpis ] || insmod /modules/lpis.ko
+grep -E '{cells.GUEST_IRQ[device]}' /proc/interrupts | cut -d: -f1
+cat /proc/lpis""")
+    irq, *rows = text.split("\n")
+    known = dict(row.split()[:2] for row in rows if row.strip())
+    return int(known[irq.strip()])
+
+
+def record(lab, work, condition, count):
+    """(operations, running, the guest's lines, the host's lines)."""
+    # Before it is enabled, so that the first move is in the trace.
+    lab.host.run(f"""{START}
+echo 1 >events/irqhop/hop/enable; echo 1 >events/irqhop/return/enable
+echo 1 >tracing_on""")
+    lab.set_irqhop(CONDITIONS[condition])
+    guest_start(lab, work)
+    lab.watch_start()
+    ops, _ = work.measure(lab, count)
+    running = lab.watch_stop()
+    lab.host.guest(STOP)
+    lab.host.run(STOP)
+    lab.set_irqhop(None)
+    # Nobody waits for a busy guest to print.
+    load.set_quiet(lab.host)
+    _, to_host = lab.clocks()
+    guest = [line._replace(time=to_host(line.time)) for line in
+             whole(lab.host.guest(READ, stage="reading the guest's trace"))]
+    host = whole(lab.host.run(READ, stage="reading the host's trace"))
+    return sorted(ops), running, guest, host
+
+
+def by_vcpu(running, ops):
+    """{vCPU: [(begin, end)]}; alone, none is ever switched."""
+    ends = ops[0][0] - 10_000_000, sum(ops[-1]) + 10_000_000
+    if running is None:
+        return {vcpu: [ends] for vcpu in range(cells.VCPUS)}
+    found = {vcpu: [] for vcpu in range(cells.VCPUS)}
+    for begin, end, vcpu in running:
+        found[vcpu].append((begin, end))
+    return found
+
+
+class Traced:
+    """A cell's operations, each with its phases."""
+
+    def __init__(self, lab, name, work, traces):
+        ops, running, guest, host = traces
+        self.name = name
+        self.ops = ops
+        parsed = ftrace.Guest(guest, cells.GUEST_IRQ[work.device],
+                              work.program, work.sends)
+        self.scene = split.Scene(
+            by_vcpu(running, ops), parsed.doing,
+            ftrace.moves(host, intid(lab, work.device),
+                         lab.home[work.device]),
+            work.device == "ping")
+        self.chains = [
+            split.phases(
+                [e for e in events], start, start + latency, work.begins)
+            for start, latency, events in within(ops, parsed.events)]
+        # What of a way is the device's, and not a wait for the guest.
+        ways = [ns for c in self.chains for ns in split.ways(c)]
+        self.device_ns = (min(ways, default=0) if work.device == "nvme"
+                          else 0)
+
+    def parts(self, over_ns):
+        """The splits of the operations that take longer."""
+        return [split.divide(self.scene, chain, self.device_ns)
+                for chain, (_, latency) in zip(self.chains, self.ops)
+                if latency > over_ns]
+
+    def oracle(self, alone_ns):
+        """Latencies, had each interrupt been taken as soon as any vCPU ran;
+        see oracle. Operations that the record does not cover are left out."""
+        spans = [s for one in self.scene.running.values() for s in one]
+        anyone = oracle.Timeline(spans, min(s for s, _ in spans))
+        waits = [anyone.wait(start + alone_ns // 2) for start, _ in self.ops]
+        return [alone_ns + wait for wait in waits if wait is not None]
+
+
+def within(ops, events):
+    """(start, latency, its events) of each operation, one after the other."""
+    at = 0
+    for start, latency in ops:
+        while at < len(events) and events[at].time < start:
+            at += 1
+        last = at
+        while last < len(events) and events[last].time <= start + latency:
+            last += 1
+        yield start, latency, events[at:last]
+
+
+def entry(traced, key, alone):
+    """What a cell's file says. `alone`: (median, p99) in ns."""
+    over = SLOW * alone[1]
+    parts = traced.parts(over)
+    mean = split.mean(parts)
+    known = traced.oracle(alone[0])
+    chosen = timeline.choose(traced.chains, traced.scene)
+    return {
+        "schema": 1, "cell": key, "n": len(traced.ops), "slow": len(parts),
+        "over_us": round(over / 1000, 3),
+        "mean_us": aggregate.summary([ns for _, ns in traced.ops])["mean"],
+        "split": mean or dict.fromkeys(split.WAITS, 0),
+        "oracle": aggregate.summary(known) if known else None,
+        "timeline": timeline.build(chosen, traced.scene,
+                                   range(cells.VCPUS)),
+    }
+
+
+def write(out, data):
+    """Leave a cell's file."""
+    folder = os.path.join(out, "where")
+    os.makedirs(folder, exist_ok=True)
+    name = "-".join(str(value) for value in data["cell"].values())
+    with open(os.path.join(folder, name + ".json"), "w",
+              encoding="utf-8") as file:
+        json.dump(data, file, indent=1)
+
+
+def say(data):
+    """One cell's split, in a line."""
+    waits = ", ".join(f"{name} {us:.0f}" for name, us
+                      in data["split"].items() if us >= 0.5)
+    print("%s %d:1 %s: n %d, mean %.0f us; %d over %.0f us: %s" % (
+        data["cell"]["work"], data["cell"]["overcommit"],
+        data["cell"]["condition"], data["n"], data["mean_us"], data["slow"],
+        data["over_us"], waits or "-"))
+
+
+def run(lab, args):
+    """Every cell once; alone first, by which the others are measured."""
+    for name in args.works:
+        alone = None
+        for overcommit, condition in [(1, "alone")] + [
+                (o, c) for o in args.overcommit for c in args.conditions]:
+            progress(f"where: {name}, {overcommit}:1, {condition}")
+            lab.set_load(overcommit)
+            work = WORKS[name]
+            traced = Traced(lab, name, work,
+                            record(lab, work, condition, args.count))
+            if alone is None:
+                found = aggregate.summary([ns for _, ns in traced.ops])
+                alone = [round(found[f] * 1000) for f in ("p50", "p99")]
+            data = entry(traced, {
+                "work": name, "overcommit": overcommit,
+                "vcpus": cells.VCPUS, "path": lab.path,
+                "neighbours": "spin", "condition": condition}, alone)
+            write(args.out, data)
+            say(data)
+
+
+def some_of(known):
+    """A type for a list of some of these, for argparse."""
+    def parse(text):
+        names = {str(one): one for one in known}
+        if not set(text.split(",")) <= names.keys():
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: there are {', '.join(names)}")
+        return [names[one] for one in text.split(",")]
+    return parse
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--out", default="build/bench")
+    parser.add_argument("--count", type=int, default=400,
+                        help="operations a cell")
+    for name, known, default in (
+            ("works", WORKS, list(WORKS)),
+            ("overcommit", load.NEIGHBOURS, [3, 4]),
+            ("conditions", [c for c in CONDITIONS if c != "alone"],
+             ["off", "recent"])):
+        parser.add_argument(f"--{name}", type=some_of(known),
+                            default=default, metavar="LIST",
+                            help=f"some of {','.join(map(str, known))} "
+                            f"({','.join(map(str, default))})")
+    return parser.parse_args()
+
+
+def main():
+    """Boot, trace, split."""
+    args = arguments()
+    try:
+        with Machine(args.build,
+                     os.path.join(args.out, "logs", "where")) as host:
+            progress("where: booting the emulated host and its guest")
+            host.start()
+            run(cells.Lab(host), args)
+    except LabError as error:
+        print(f"\nwhere: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
