@@ -22,7 +22,7 @@ from machine import LabError, Machine, progress
 SLOW = 1.5
 # Options of irqhop enable's; None: it is not enabled.
 CONDITIONS = {"alone": None, "off": None, "home": "--policy home",
-              "recent": "--policy recent"}
+              "recent": "--policy recent", "summon": "--policy summon"}
 # device: as in cells.GUEST_IRQ. program: the guest's task, if there is one.
 # begins: on which vCPU the operation begins, if in the guest. sends: the event
 # that says that its request, or its answer, is with the device. guest: events.
@@ -255,7 +255,7 @@ def arguments():
             ("works", WORKS, list(WORKS)),
             ("overcommit", load.NEIGHBOURS, [3, 4]),
             ("conditions", [c for c in CONDITIONS if c != "alone"],
-             ["off", "recent"])):
+             ["off", "recent", "summon"])):
         parser.add_argument(f"--{name}", type=some_of(known),
                             default=default, metavar="LIST",
                             help=f"some of {','.join(map(str, known))} "

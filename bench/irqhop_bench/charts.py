@@ -89,7 +89,7 @@ def _scale(values, low, high):
     return min([low, *values]), max([high, *values])
 
 
-def tics(low, high, most=8):
+def tics(low, high, most=7):
     """(first, step, last) of at most so many round numbers between the
     limits."""
     step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100,

@@ -294,7 +294,8 @@ def _traced(result):
 
 def _traced_pairs(result):
     """[(work, overcommit)] in order."""
-    return sorted({key[:2] for key in _traced(result)},
+    wanted = ("off", *summary.shown(result))
+    return sorted({key[:2] for key in _traced(result) if key[2] in wanted},
                   key=lambda k: (names.work_order(k[0]), k[1]))
 
 
@@ -600,7 +601,7 @@ def _repeat(result):
             "/usr/bin/python3 bench/bench_report.py" % command)) + tag(
                 "p", "Beside this page lies <code>result.json</code> with "
                 "all figures, per round as well; its keys are described in "
-                "<code>docs/bench.md</code>.")
+                "<code>docs/bench-report.md</code>.")
 
 
 SECTIONS = [

@@ -87,7 +87,7 @@ def shown(result):
     meant by irqhop, and the redirect alone."""
     seen = {c["condition"] for c in result["cells"]} | {
         t["cell"]["condition"] for t in result["traced"]}
-    return [name for name in dict.fromkeys((result["policy"], "recent"))
+    return [name for name in dict.fromkeys(("recent", result["policy"]))
             if name in seen]
 
 

@@ -28,8 +28,12 @@ def _marks(chain, scene, end):
         last = phase.state
         vcpu = phase.vcpu
         if phase.state == "way":
+            # No "%d" is left in this text.
             vcpu = scene.targets(phase.begin, phase.begin + 1)[0][2]
+            home = scene.pointed[0][1]
             text += "; its interrupt points at vCPU %d" % vcpu
+            if vcpu != home:
+                text += ", and not at its home, vCPU %d" % home
         yield phase.begin, vcpu, text % vcpu if "%d" in text else text
     yield end, None, "done"
 
