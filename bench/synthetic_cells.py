@@ -183,7 +183,8 @@ def write(root, rounds=3, count=600, seed=1):
               encoding="utf-8") as file:
         json.dump({"versions": {"qemu": "synthetic, means nothing",
                                 "host_kernel": "synthetic"},
-                   "started": 0, "seed": seed, "rounds": rounds,
+                   "date": "2000-01-01T00:00:00Z", "rounds": rounds,
+                   "asked_for": "subset",
                    "complete": True, "wall_s": 1.5}, file)
 
 

@@ -313,6 +313,28 @@ class Files(Directory):
         self.assertEqual(bench.cells, [])
         self.assertEqual(len(bench.problems), 5)
 
+    def test_asked_for_and_not_there(self):
+        self.cell("ping", 3, "off", [100])
+        with open(os.path.join(self.root, "meta.json"), "w",
+                  encoding="utf-8") as file:
+            json.dump({"complete": False, "cells": [
+                "ping-3-4-direct-spin-off", "ping-3-4-direct-spin-recent"]},
+                file)
+        self.assertIn("1 of the 2 cells that were asked for are not there: "
+                      "ping-3-4-direct-spin-recent", self.build()["warnings"])
+
+    def test_failed_is_left_out(self):
+        path = self.cell("ping", 3, "off", [100])
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        data["error"] = "no answer\nlog: x"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        self.assertEqual(
+            cellfiles.read(self.root).problems,
+            ["ping-3-4-direct-spin-off.1.json is left out: it failed: no "
+             "answer"])
+
     def test_usual_settings_may_be_left_out(self):
         path = self.cell("ping", 3, "off", [100])
         with open(path, encoding="utf-8") as file:

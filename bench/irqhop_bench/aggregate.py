@@ -277,9 +277,13 @@ def warnings(bench, cells):
         out.append("%d of %d cells have fewer than %d rounds: how far their "
                    "rounds differ by chance is not known"
                    % (len(few), len(cells), ENOUGH_ROUNDS))
-    if bench.meta.get("complete") is False:
-        out.append("the run is not complete: what is missing was not "
-                   "measured yet")
+    asked = set(bench.meta.get("cells") or ())
+    missing = sorted(asked - {c["id"] for c in cells})
+    if missing:
+        out.append("%d of the %d cells that were asked for are not there: %s"
+                   % (len(missing), len(asked), ", ".join(missing)))
+    elif bench.meta.get("complete") is False:
+        out.append("the run is not complete: some cells lack rounds")
     out += ["%s: %d operations were not answered" % (c["id"], c["lost"])
             for c in cells if c["lost"]]
     return out

@@ -6,7 +6,6 @@ It is well-formed XML besides, so that a test can read it.
 
 import html
 import os
-import time
 
 from . import charts, names, split, summary
 from .summary import number, percent, share
@@ -549,11 +548,9 @@ def _row(c, where):
 def _conditions(result):
     meta = result["meta"]
     facts = []
-    if meta.get("started"):
-        facts.append(("begun", time.strftime(
-            "%Y-%m-%d %H:%M UTC", time.gmtime(meta["started"]))))
-    for name, label in (("asked", "asked for"), ("rounds", "rounds a cell"),
-                        ("seed", "seed"), ("complete", "complete"),
+    for name, label in (("date", "date"), ("asked_for", "asked for"),
+                        ("only", "only"), ("rounds", "rounds a cell"),
+                        ("complete", "complete"),
                         ("wall_s", "real time, s")):
         if meta.get(name) is not None:
             facts.append((label, _plain(meta[name])))
