@@ -3,6 +3,7 @@
 
 import unittest
 
+import where
 from irqhop_bench import ftrace, split, timeline
 from irqhop_bench.split import Event, Phase, Span
 
@@ -111,6 +112,32 @@ class Timeline(unittest.TestCase):
         self.assertIs(timeline.choose(chains, scene), chains[0])
         self.assertIs(timeline.choose(chains[2:], scene), chains[2])
         self.assertIsNone(timeline.choose([], scene))
+
+
+class Operations(unittest.TestCase):
+    def test_anchored_to_what_was_sent(self):
+        lines = ftrace.events("".join(
+            "  ping-9 [001] ..... 1.%06d: net_dev_xmit: dev=eth0 len=98 rc=0\n"
+            % us for us in (1000, 3000, 5000)))
+        self.assertEqual(
+            where.anchored([(S + 1090 * US, 7), (S + 4950 * US, 8)], lines),
+            [(S + 1000 * US, 7), (S + 5000 * US, 8)])
+        with self.assertRaises(where.LabError):
+            where.anchored([(1, 2)], [])
+
+    def test_within(self):
+        events = [Event(t, "sent", 0) for t in (1, 5, 6, 9, 20)]
+        self.assertEqual(
+            [(s, n, [e.time for e in found]) for s, n, found
+             in where.within([(5, 2), (8, 3), (30, 1)], events)],
+            [(5, 2, [5, 6]), (8, 3, [9]), (30, 1, [])])
+
+    def test_alone_every_vcpu_runs(self):
+        ops = [(100_000_000, 1_000), (200_000_000, 2_000)]
+        running = where.by_vcpu(None, ops)
+        self.assertEqual(running[3], [(90_000_000, 210_002_000)])
+        self.assertEqual(where.by_vcpu([(1, 2, 0), (4, 5, 0), (3, 4, 1)],
+                                       ops)[0], [(1, 2), (4, 5)])
 
 
 class Whole(unittest.TestCase):

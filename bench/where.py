@@ -9,6 +9,7 @@ work, traced as well.
 """
 
 import argparse
+import bisect
 import collections
 import json
 import os
@@ -26,14 +27,16 @@ CONDITIONS = {"alone": None, "off": None, "home": "--policy home",
 # device: as in cells.GUEST_IRQ. program: the guest's task, if there is one.
 # begins: on which vCPU the operation begins, if in the guest. sends: the event
 # that says that its request, or its answer, is with the device. guest: events.
+# anchored: ping notes when it has printed; the host's trace knows better when
+# it has sent.
 Work = collections.namedtuple("Work", "device program begins sends guest "
-                              "measure")
+                              "measure anchored", defaults=(False,))
 EVERY = ("irq/irq_handler_entry", "irq/irq_handler_exit", "ipi/ipi_entry",
          "ipi/ipi_exit")
 NET = ("napi/napi_poll", "net/netif_receive_skb", "net/net_dev_xmit")
 WORKS = {
     "ping": Work("ping", None, None, "net_dev_xmit", NET,
-                 lambda lab, count: lab.ping(count)),
+                 lambda lab, count: lab.ping(count), anchored=True),
     "nvme-read-d1": Work("nvme", "fio", cells.READER_VCPU, "nvme_setup_cmd",
                          ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq"),
                          lambda lab, count: lab.nvme(count)),
@@ -93,7 +96,9 @@ def record(lab, work, condition, count):
     """(operations, running, the guest's lines, the host's lines)."""
     # Before it is enabled, so that the first move is in the trace.
     lab.host.run(f"""{START}
-echo 1 >events/irqhop/hop/enable; echo 1 >events/irqhop/return/enable
+for event in irqhop/hop irqhop/return net/net_dev_xmit; do
+    echo 1 >events/$event/enable
+done
 echo 1 >tracing_on""")
     lab.set_irqhop(CONDITIONS[condition])
     guest_start(lab, work)
@@ -112,6 +117,21 @@ echo 1 >tracing_on""")
     return sorted(ops), running, guest, host
 
 
+def anchored(ops, lines):
+    """The same operations, each from the packet that was sent nearest to when
+    it is said to have begun."""
+    sent = [line.time for line in lines
+            if line.text.startswith("net_dev_xmit:")]
+    if not sent:
+        raise LabError("the host's trace has no packet that was sent")
+    found = []
+    for start, latency in ops:
+        at = bisect.bisect(sent, start)
+        near = min(sent[max(0, at - 1):at + 1], key=lambda t: abs(t - start))
+        found.append((near, latency))
+    return found
+
+
 def by_vcpu(running, ops):
     """{vCPU: [(begin, end)]}; alone, none is ever switched."""
     ends = ops[0][0] - 10_000_000, sum(ops[-1]) + 10_000_000
@@ -126,9 +146,10 @@ def by_vcpu(running, ops):
 class Traced:
     """A cell's operations, each with its phases."""
 
-    def __init__(self, lab, name, work, traces):
+    def __init__(self, lab, work, traces):
         ops, running, guest, host = traces
-        self.name = name
+        if work.anchored:
+            ops = anchored(ops, host)
         self.ops = ops
         parsed = ftrace.Guest(guest, cells.GUEST_IRQ[work.device],
                               work.program, work.sends)
@@ -220,8 +241,7 @@ def run(lab, args):
             progress(f"where: {name}, {overcommit}:1, {condition}")
             lab.set_load(overcommit)
             work = WORKS[name]
-            traced = Traced(lab, name, work,
-                            record(lab, work, condition, args.count))
+            traced = Traced(lab, work, record(lab, work, condition, args.count))
             if alone is None:
                 found = aggregate.summary([ns for _, ns in traced.ops])
                 alone = [round(found[f] * 1000) for f in ("p50", "p99")]
