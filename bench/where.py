@@ -25,19 +25,19 @@ SLOW = 1.5
 CONDITIONS = {"alone": None, "off": None, "home": "--policy home",
               "recent": "--policy recent", "summon": "--policy summon"}
 # device: as in cells.GUEST_IRQ. program: the guest's task, if there is one.
-# begins: on which vCPU the operation begins, if in the guest. sends: the event
-# that says that its request, or its answer, is with the device. guest: events.
+# inside: whether the operation is that task's. sends: the event that says that
+# a request, or an answer, is with the device. guest: events.
 # anchored: ping notes when it has printed; the host's trace knows better when
 # it has sent.
-Work = collections.namedtuple("Work", "device program begins sends guest "
+Work = collections.namedtuple("Work", "device program inside sends guest "
                               "measure anchored", defaults=(False,))
 EVERY = ("irq/irq_handler_entry", "irq/irq_handler_exit", "ipi/ipi_entry",
          "ipi/ipi_exit")
 NET = ("napi/napi_poll", "net/netif_receive_skb", "net/net_dev_xmit")
 WORKS = {
-    "ping": Work("ping", None, None, "net_dev_xmit", NET,
+    "ping": Work("ping", None, False, "net_dev_xmit", NET,
                  lambda lab, count: lab.ping(count), anchored=True),
-    "nvme-read-d1": Work("nvme", "fio", cells.READER_VCPU, "nvme_setup_cmd",
+    "nvme-read-d1": Work("nvme", "fio", True, "nvme_setup_cmd",
                          ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq"),
                          lambda lab, count: lab.nvme(count)),
 }
@@ -159,8 +159,8 @@ class Traced:
                          lab.home[work.device]),
             work.device == "ping")
         self.chains = [
-            split.phases(
-                [e for e in events], start, start + latency, work.begins)
+            split.phases(events, start, start + latency,
+                         sender(events) if work.inside else None)
             for start, latency, events in within(ops, parsed.events)]
         # What of a way is the device's, and not a wait for the guest.
         ways = [ns for c in self.chains for ns in split.ways(c)]
@@ -192,6 +192,11 @@ def within(ops, events):
         while last < len(events) and events[last].time <= start + latency:
             last += 1
         yield start, latency, events[at:last]
+
+
+def sender(events):
+    """The vCPU on which an operation's request is sent."""
+    return next((e.vcpu for e in events if e.kind == "sent"), None)
 
 
 def entry(traced, key, alone):
