@@ -52,7 +52,6 @@ class Guest:
         self.doing = {}
         self._irq = re.compile(irq_name)
         self._program = program
-        self._sends = sends
         self._open = {}      # vCPU -> [(time, whether it is the device's)]
         self._polls = {}     # vCPU -> time
         # A program may have threads that do other things.
@@ -66,6 +65,9 @@ class Guest:
                 look(line, rest)
             if name == sends:
                 self._add(line, "sent")
+        # They were found by their ends, and are looked for by their begins.
+        for spans in self.doing.values():
+            spans.sort()
 
     def _add(self, line, kind):
         self.events.append(Event(line.time, kind, line.cpu))
@@ -73,8 +75,6 @@ class Guest:
     def _span(self, line, begin, doing):
         self.doing.setdefault(line.cpu, []).append(
             Span(begin, line.time, doing))
-        # In the order of their beginnings, which is what is looked for.
-        self.doing[line.cpu].sort()
 
     def _irq_handler_entry(self, line, rest):
         found = _ENTRY.match(rest)
@@ -82,8 +82,8 @@ class Guest:
         self._open.setdefault(line.cpu, []).append((line.time, own))
         if own:
             self._add(line, "handler")
-            if self._sends == "net_dev_xmit":
-                self._polls.setdefault(line.cpu, line.time)
+            # Until a poll has found less than it could have.
+            self._polls.setdefault(line.cpu, line.time)
 
     def _irq_handler_exit(self, line, _):
         if self._open.get(line.cpu):
