@@ -80,16 +80,18 @@ class Machine:
 
     def __init__(self, build, logs, direct=True, cmdline="", interactive=False,
                  tracers=False, gic=4, queues=1, nic="e1000e", vectors=0,
-                 handlers=False):
+                 handlers=False, programs=False):
         """`queues`: the disk's I/O queues, `vectors`: its MSI-X vectors, if
         it is to have more than it needs; `nic`: the NIC for the guest;
-        `handlers`: trace when vCPUs take interrupts, too."""
+        `handlers`: trace when vCPUs take interrupts, too; `programs`: with
+        those of the benchmark, for host and guests."""
         self.build = os.path.abspath(build)
         self.logs = os.path.abspath(logs)
         self.direct = direct
         self.cmdline = cmdline
         self.interactive = interactive
         self.tracers = tracers
+        self.programs = programs
         self.gic = gic
         self.queues = queues
         self.nic = nic
@@ -170,7 +172,14 @@ class Machine:
             command += [
                 "-drive", "if=none,id=tracers,format=raw,readonly=on,"
                 f"file={images}/tracers.ext4",
-                "-device", "virtio-blk-pci,drive=tracers,addr=4"]
+                "-device", "virtio-blk-pci,drive=tracers,addr=4,"
+                "serial=tracers"]
+        if self.programs:
+            command += [
+                "-drive", "if=none,id=programs,format=raw,readonly=on,"
+                f"file={images}/programs.tar",
+                "-device", "virtio-blk-pci,drive=programs,addr=8,"
+                "serial=programs"]
         for event in self.trace_events:
             command += ["-trace", f"enable={event}"]
         return command
@@ -205,7 +214,9 @@ class Machine:
                 time.sleep(0.05)
         self.run("true", limit=limit, stage="booting the host (L1)")
         if self.tracers:
-            self.run("mkdir -p /tracers; mount -o ro /dev/vdc /tracers")
+            self.run("mkdir -p /tracers; mount -o ro $(disk tracers) /tracers")
+        if self.programs:
+            self.run("programs-unpack", stage="unpacking programs")
         self._prefer_devices()
 
     def stop(self):
@@ -389,6 +400,7 @@ class Machine:
             self.run(f"GUEST_MEMORY={memory} GUEST_APPEND='{append}'\n"
                      f"GUEST_REBOOTS={'y' if reboots else ''}\n"
                      f"GUEST_HOTPLUG={'y' if hotplug else ''}\n"
+                     f"GUEST_PROGRAMS={'y' if self.programs else ''}\n"
                      f"GUEST_STATE={state}\n"
                      f"guest_start {name} {vcpus} {devices}", stage=stage)
         finally:

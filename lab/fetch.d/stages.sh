@@ -27,7 +27,7 @@ prepare() { # STAGE...
 			need_lists "arm64,$native" "$L1_SUITE-updates"
 			want_security "arm64,$native"
 			;;
-		l2) need_lists arm64 "$L2_SUITE" ;;
+		l2 | programs) need_lists arm64 "$L2_SUITE" ;;
 		esac
 	done
 }
@@ -370,7 +370,8 @@ outputs_l1() { echo root/l1; }
 
 stage_l1() {
 	local tree=$build/root/l1.part
-	host_programs l1 "the emulated host's programs" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
+	apt_setup l1 arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
+	whole_packages l1 "the emulated host's programs" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
 	userland_finish "$tree"
 	rm -rf "$build/root/l1"
 	mv "$tree" "$build/root/l1"
@@ -379,13 +380,12 @@ stage_l1() {
 	say "the emulated host's programs: ready, $(du -sm "$build/root/l1" | cut -f1) MB"
 }
 
-# BUILD_DIR/root/NAME.part: all of these packages, and what they link from those that they depend on.
-host_programs() { # NAME WORDS PACKAGES EXTRA-LIBS DROP
+# BUILD_DIR/root/NAME.part: all of these packages, and what they link from those that they depend on. After apt_setup.
+whole_packages() { # NAME WORDS PACKAGES EXTRA-LIBS DROP
 	local packages libs drop deb tree=$build/root/$1.part pool=$build/root/$1.pool
 	read_list packages "$3"
 	read_list libs "$4"
 	read_list drop "$5"
-	apt_setup "$1" arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
 	fetch_closure "$1" "$2" "${packages[@]}"
 	tree_new "$tree"
 	tree_new "$pool"
@@ -406,13 +406,33 @@ outputs_tracers() { echo root/tracers; }
 
 stage_tracers() {
 	local tree=$build/root/tracers.part
-	host_programs tracers "tracers for the emulated host" "$TRACER_PACKAGES" "" "$TRACER_DROP"
+	apt_setup tracers arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
+	whole_packages tracers "tracers for the emulated host" "$TRACER_PACKAGES" "" "$TRACER_DROP"
 	rm -rf "$build/root/tracers"
 	mv "$tree" "$build/root/tracers"
 	record "PERF_VERSION=$(upstream "$(deb_version tracers linux-perf)")" \
 		"TRACE_CMD_VERSION=$(upstream "$(deb_version tracers trace-cmd)")" \
 		"BPFTRACE_VERSION=$(upstream "$(deb_version tracers bpftrace)")"
 	say "tracers for the emulated host: ready, $(du -sm "$build/root/tracers" | cut -f1) MB"
+}
+
+# What make bench measures with: for guest and outside client alike, a tree that is a root of its own.
+inputs_programs() { echo 1 "$L2_SUITE" "$BENCH_PACKAGES" "$BENCH_EXTRA_LIBS" "$BENCH_DROP"; }
+outputs_programs() { echo root/programs; }
+
+stage_programs() {
+	local tree=$build/root/programs.part
+	apt_setup programs arm64 "$L2_SUITE"
+	whole_packages programs "programs to measure with" "$BENCH_PACKAGES" "$BENCH_EXTRA_LIBS" "$BENCH_DROP"
+	userland_finish "$tree"
+	rm -rf "$build/root/programs"
+	mv "$tree" "$build/root/programs"
+	record "APACHE_VERSION=$(upstream "$(deb_version programs apache2-bin)")" \
+		"MEMCACHED_VERSION=$(upstream "$(deb_version programs memcached)")" \
+		"IPERF3_VERSION=$(upstream "$(deb_version programs iperf3)")" \
+		"SOCKPERF_VERSION=$(upstream "$(deb_version programs sockperf)")" \
+		"IRQBALANCE_VERSION=$(upstream "$(deb_version programs irqbalance)")"
+	say "programs to measure with: ready, $(du -sm "$build/root/programs" | cut -f1) MB"
 }
 
 # What maintainer scripts and base packages would have done, as far as programs ask for it.

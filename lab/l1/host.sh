@@ -37,6 +37,14 @@ wait_for()
 	done
 }
 
+# disk SERIAL: the device of one of the disks that not every machine has.
+disk()
+{
+	found=$(grep -lx "$1" /sys/block/vd*/serial) || die "no disk $1"
+	found=${found%/serial}
+	echo "/dev/${found##*/}"
+}
+
 devices_setup()
 {
 	for device in $NVME $NIC; do
@@ -97,8 +105,9 @@ guest_wire()
 # GUEST_MEMORY in MB, GUEST_APPEND to the kernel's command line. GUEST_REBOOTS:
 # its reset is no end of it, and it has two disks, the kernel's image (vda) and
 # the initrd (vdb), for kexec. GUEST_HOTPLUG: each device has a slot that it can
-# be taken out of; slots have no MSIs, which would be injected. GUEST_STATE: what
-# guest_save() has saved of this guest; it is restored, and stays paused.
+# be taken out of; slots have no MSIs, which would be injected. GUEST_PROGRAMS:
+# it has the disk with the benchmark's programs. GUEST_STATE: what guest_save()
+# has saved of this guest; it is restored, and stays paused.
 guest_start()
 {
 	name=$1 vcpus=$2
@@ -121,6 +130,11 @@ id=port-${device##*:},chassis=$slot,slot=$slot"
 			"$place")"
 	done
 	reset=-no-reboot
+	disks=
+	if [ -n "${GUEST_PROGRAMS-}" ]; then
+		disks="-device virtio-blk-device,drive=programs,serial=programs \
+-drive if=none,id=programs,format=raw,readonly=on,file=$(disk programs)"
+	fi
 	if [ -n "${GUEST_REBOOTS-}" ]; then
 		reset=
 		for file in l2-initrd Image; do
@@ -132,7 +146,7 @@ id=port-${device##*:},chassis=$slot,slot=$slot"
 	setsid qemu-system-aarch64 -name "$name,debug-threads=on" \
 		-M virt,gic-version=3,its=on -accel kvm -cpu host \
 		-smp "$vcpus" -m "${GUEST_MEMORY-512}" -nodefaults \
-		-display none $reset \
+		-display none $reset $disks \
 		-kernel /lab/Image -initrd /lab/l2-initrd \
 		-append "console=ttyAMA0 quiet panic=-1 audit=0 mitigations=off \
 rcupdate.rcu_cpu_stall_timeout=60 ${GUEST_HOTPLUG:+pcie_pme=nomsi} \
@@ -214,14 +228,20 @@ guest_place()
 	done
 }
 
-# neighbours N: N tasks that never sleep on the pCPUs that the guest shares; see
-# neighbour.c.
+# neighbours N [CPUS [serve]]: N neighbours on the pCPUs that the guest shares;
+# see neighbour.c. What CPU time they get is told by a cgroup of theirs, which
+# has no controller and so changes nothing.
 neighbours()
 {
 	n=0
+	group=/sys/fs/cgroup/neighbours
+	mkdir -p $group
+	rm -f /run/neighbour.*
 	while [ $n -lt "$1" ]; do
-		setsid taskset -c $SHARED_CPUS neighbour $n </dev/null \
-			>/dev/null 2>&1 &
+		# shellcheck disable=SC2016 # that shell's own variables
+		setsid sh -c 'echo $$ >$0/cgroup.procs; exec "$@"' $group \
+			taskset -c "${2-$SHARED_CPUS}" neighbour $n \
+			${3:+/run/neighbour.$n} </dev/null >/dev/null 2>&1 &
 		n=$((n + 1))
 	done
 }
