@@ -6,13 +6,17 @@ evenly, so with one of them idle the others would be faster machines. What has
 nothing to do runs a filler in the idle class.
 
 pCPUs are as in l1/host.sh: 0 the VMM's other threads and the rest, 1 the
-outside client, 2-3 the guest when it shares, 2-5 the guest alone.
+outside client, 2-3 the guest when it shares, 2-5 the guest alone. One of 8
+vCPUs shares all of 2-5.
 """
 
 import time
 
 # Overcommit, and the neighbours that make it: with 4 busy vCPUs on 2 pCPUs.
-NEIGHBOURS = {3: 2, 4: 4, 6: 8}
+NEIGHBOURS = {2: 0, 3: 2, 4: 4, 6: 8}
+# Which pCPUs a guest of so many vCPUs shares, and has alone.
+SHARED = {2: "2-3", 4: "2-3", 8: "2-5"}
+ALONE = {2: "2-3", 4: "2-5"}
 ALL_PCPUS = "0-5"
 
 
@@ -26,9 +30,27 @@ done
 """, name)
 
 
-def neighbours(m, count):
-    """Exactly `count` neighbours on the shared pCPUs, started afresh."""
-    m.run(f"stop_all neighbour; neighbours {count}")
+def neighbours(m, count, cpus=SHARED[4], serve=False):
+    """Exactly `count` neighbours on these pCPUs, started afresh.
+
+    `serve`: they sleep and wake; otherwise they never sleep.
+    """
+    m.run(f"stop_all neighbour; neighbours {count} {cpus} "
+          + "serve" * serve)
+
+
+def pcpus(cpus):
+    """The pCPUs of a range as taskset has it."""
+    first, last = cpus.split("-")
+    return range(int(first), int(last) + 1)
+
+
+def wakeups(m, since, until):
+    """How late the neighbours that serve woke between these times, in ns."""
+    rows = (line.split() for line in m.run(
+        "cat /run/neighbour.* 2>/dev/null || true").splitlines())
+    return [int(row[1]) for row in rows
+            if len(row) == 2 and since <= int(row[0]) < until]
 
 
 def fillers(m, cpus):
@@ -41,32 +63,40 @@ def place_guest(m, cpus, name="l2"):
     # Each of them is put on one pCPU first: where they happened to be does
     # not decide where they are.
     m.run(f"""
-first={cpus.split("-", maxsplit=1)[0]} last={cpus.rsplit("-", maxsplit=1)[-1]}
-cpu=$first
+set -- {" ".join(map(str, pcpus(cpus)))}
 for tid in $(guest_vcpu_tids {name} | cut -d" " -f2); do
-    taskset -pc $cpu $tid >/dev/null
-    cpu=$((cpu + 1))
-    [ $cpu -le $last ] || cpu=$first
+    taskset -pc $1 $tid >/dev/null
+    set -- "$@" $1
+    shift
 done
 guest_place {name} {cpus}
 """)
 
 
-def set_alone(m, name="l2"):
-    """4 vCPUs on 4 pCPUs, and nobody else there."""
+def set_alone(m, name="l2", vcpus=4):
+    """Each vCPU on a pCPU of its own, and nobody else there."""
     m.run("stop_all neighbour")
-    place_guest(m, "2-5", name)
-    fillers(m, (0, 1))
+    place_guest(m, ALONE[vcpus], name)
+    fillers(m, others(ALONE[vcpus]))
 
 
-def set_shared(m, overcommit, name="l2"):
-    """The 4 vCPUs on 2 pCPUs, with the neighbours of that overcommit."""
-    set_neighbours(m, NEIGHBOURS[overcommit], name)
+def others(cpus):
+    """The pCPUs that are not among these."""
+    return [cpu for cpu in pcpus(ALL_PCPUS) if cpu not in pcpus(cpus)]
+
+
+def set_shared(m, overcommit, name="l2", vcpus=4, serve=False):
+    """The vCPUs on the pCPUs that they share, with the neighbours of that
+    overcommit."""
+    cpus = SHARED[vcpus]
+    place_guest(m, cpus, name)
+    neighbours(m, overcommit * len(pcpus(cpus)) - vcpus, cpus, serve)
+    fillers(m, others(cpus))
 
 
 def set_neighbours(m, count, name="l2", filled=(0, 1, 4, 5)):
     """The 4 vCPUs on 2 pCPUs, with so many neighbours; fillers on `filled`."""
-    place_guest(m, "2-3", name)
+    place_guest(m, SHARED[4], name)
     neighbours(m, count)
     fillers(m, filled)
 
