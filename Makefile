@@ -16,6 +16,8 @@ help:
 	@echo "to running ones."
 	@echo
 	@echo "  make demo         see the problem and the cure, in an emulated host"
+	@echo "  make bench        real programs, with irqhop and with what else there is"
+	@echo "  make bench-full   everything of that; takes hours, goes on where it stopped"
 	@echo "  make test         unit tests, and the tests in the emulated host"
 	@echo "  make test-mutants that each mechanism has a test that misses it"
 	@echo "  make test-storm   a million interrupts while guest and host change much"
@@ -87,6 +89,21 @@ demo: images
 	@echo "as a picture: $(BUILD)/$(demo-out)/latency.svg;"
 	@echo "for programs: $(BUILD)/$(demo-out)/result.json"
 
+# The evaluation: docs/bench.md. What was measured is not measured again; a new
+# build of the module starts afresh. BENCH_FLAGS: see bench/bench.py --help.
+bench: programs
+	@$(PYTHON) bench/bench.py --build $(build) --out $(build)/bench \
+		$(BENCH_FLAGS)
+
+bench-full: programs
+	@$(PYTHON) bench/bench.py --build $(build) --out $(build)/bench-full \
+		--full $(BENCH_FLAGS)
+
+# Two runs of a cell agree. REPEAT_FLAGS: see bench/repeat.py --help.
+repeat: programs
+	@$(PYTHON) bench/repeat.py --build $(build) --out $(build)/repeat \
+		$(REPEAT_FLAGS)
+
 # Some of the slowest reads with irqhop on, event by event, host and guest on
 # one clock. OUTLIER_FLAGS: see bench/outlier.py --help.
 outlier: images
@@ -106,6 +123,11 @@ costs: images
 tracers: images
 	@lab/fetch $(build) tracers
 	@$(MAKE) -s -C lab BUILD=$(build) tracers
+
+# What make bench measures with, on a disk of its own.
+programs: images
+	@lab/fetch $(build) programs
+	@$(MAKE) -s -C lab BUILD=$(build) programs
 
 # What only the static checks want on this machine.
 check-tools: deps-lint fetch
@@ -140,7 +162,7 @@ lab: images
 	@$(PYTHON) lab/interactive.py --build $(build)
 
 clean:
-	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,demo-injected,choices,costs,test,storm,matrix,mutants,check,model}
+	rm -rf $(build)/{kmod,kmod-test,tool,tool-arm64,core-test,lab,demo,demo-injected,bench,bench-full,repeat,choices,costs,test,storm,matrix,mutants,check,model}
 
 distclean:
 	rm -rf $(build)
@@ -149,5 +171,5 @@ distclean:
 .NOTPARALLEL:
 
 .PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
-	tracers demo choices costs outlier check-tools check model test test-mutants test-storm \
+	tracers programs demo bench bench-full repeat choices costs outlier check-tools check model test test-mutants test-storm \
 	test-matrix lab clean distclean

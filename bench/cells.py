@@ -19,8 +19,6 @@ VCPUS = 4
 # How a passed-through device's interrupts get to the guest: by the GICv4
 # itself, or by way of the host and KVM, where that is not used.
 PATHS = ("direct", "injected")
-# Not the interrupt's home, and the same in every cell.
-READER_VCPU = 3
 # Below 10 ms ping polls for its answers. Above, it waits in a sleep that ends with
 # a tick, and would send just when the scheduler switches: no fair sample.
 PING_INTERVAL_S = 0.002
@@ -32,8 +30,8 @@ READS_PER_S = 400
 # clock on the host's; they do not count.
 WARM_UP_OPS = 30
 # Each work's interrupt, by its name in the guest's /proc/interrupts and in the
-# host's.
-GUEST_IRQ = {"nvme": r"nvme0q1$", "ping": r"eth0-rx-0$"}
+# host's; one for each queue where there are several.
+GUEST_IRQ = {"nvme": r"nvme0q[1-9]$", "ping": r"eth0-(rx-0|TxRx-[0-9])$"}
 HOST_IRQ = {"nvme": "vfio-msix[1]($NVME)", "ping": "vfio-msix[0]($NIC)"}
 SWITCH = re.compile(
     r"\[\d+\] \S+ +(?P<time>\d+\.\d+): sched_switch: .*"
@@ -43,21 +41,24 @@ SWITCH = re.compile(
 class Lab:
     """The booted lab, and what has to be known of it."""
 
-    def __init__(self, host):
+    def __init__(self, host, vcpus=VCPUS):
         self.host = host
+        self.vcpus = vcpus
         self.path = PATHS[not host.direct]
         host.run("devices_setup")
-        host.start_guest(vcpus=VCPUS)
-        load.busy_guest(host)
+        host.start_guest(vcpus=vcpus)
+        load.busy_guest(host, vcpus=range(vcpus))
         host.run("insmod /lab/irqhop.ko")
         self.vcpu_of = {int(tid): int(vcpu) for vcpu, tid in (
             line.split() for line in
             host.run("guest_vcpu_tids l2").splitlines())}
-        if sorted(self.vcpu_of.values()) != list(range(VCPUS)):
+        if sorted(self.vcpu_of.values()) != list(range(vcpus)):
             raise LabError(f"vCPU threads not found: {self.vcpu_of}")
         self.guest_offset = self._guest_offset()
         self.enabled_ns = None
         self.home = {work: self._home_vcpu(work) for work in GUEST_IRQ}
+        # Not the interrupt's home, and the same in every cell.
+        self.reader_vcpu = max(set(range(vcpus)) - {self.home["nvme"]})
 
     def _guest_offset(self):
         """How far the guest's counter is behind the host's, in ticks."""
@@ -87,12 +88,13 @@ echo >kprobe_events; echo >trace
 
     # -- conditions -------------------------------------------------------
 
-    def set_load(self, overcommit):
-        """Who shares which pCPUs."""
+    def set_load(self, overcommit, serve=False):
+        """Who shares which pCPUs; `serve`: with neighbours that sleep."""
         if overcommit == 1:
-            load.set_alone(self.host)
+            load.set_alone(self.host, vcpus=self.vcpus)
         else:
-            load.set_shared(self.host, overcommit)
+            load.set_shared(self.host, overcommit, vcpus=self.vcpus,
+                            serve=serve)
         self.settle()
 
     def settle(self):
@@ -153,6 +155,25 @@ echo >kprobe_events; echo >trace
         return {name: look[name]()
                 for name in (reversed(look) if over else look)}
 
+    def usage(self, work):
+        """What each side has used so far, and what interrupts there were."""
+        text = self.host.run("""
+mkdir -p /sys/fs/cgroup/neighbours
+clocks | cut -d" " -f3
+sed -n "s/^usage_usec //p" /sys/fs/cgroup/neighbours/cpu.stat
+for tid in $(guest_vcpu_tids l2 | cut -d" " -f2); do
+    cat /proc/$(cat /run/l2/pid)/task/$tid/schedstat
+done
+""").splitlines()
+        vcpus = [[int(n) for n in line.split()] for line in text[2:]]
+        return {"now_ns": int(text[0]),
+                "neighbours_ns": int(text[1]) * 1000,
+                "vm_ns": sum(row[0] for row in vcpus),
+                "vm_wait_ns": sum(row[1] for row in vcpus),
+                "host": int(self.host.run("direct_counts")),
+                "taken": self.taken()[work],
+                "cpus": load.cpu_times(self.host)}
+
     def taken(self):
         """{work: how many of its interrupts each vCPU has taken so far}."""
         guest = self.host.guest("cat /proc/interrupts")
@@ -160,10 +181,10 @@ echo >kprobe_events; echo >trace
         for work, name in GUEST_IRQ.items():
             rows = [line.split() for line in guest.splitlines()
                     if re.search(name, line.strip())]
-            if len(rows) != 1:
-                raise LabError(
-                    f"the guest has {len(rows)} interrupts for {work}")
-            found[work] = [int(n) for n in rows[0][1:1 + VCPUS]]
+            if not rows:
+                raise LabError(f"the guest has no interrupt for {work}")
+            found[work] = [sum(int(row[1 + vcpu]) for row in rows)
+                           for vcpu in range(self.vcpus)]
         return found
 
     def host_taken(self, work):
@@ -176,9 +197,9 @@ echo >kprobe_events; echo >trace
         return sum(int(n) for n in rows[0].split()[1:1 + PCPUS])
 
     def _home_vcpu(self, work):
-        """The vCPU that the guest has given the work's interrupt."""
+        """The vCPU that the guest has given the work's (first) interrupt."""
         text = self.host.guest(f"""
-irq=$(grep -E '{GUEST_IRQ[work]}' /proc/interrupts | cut -d: -f1)
+irq=$(grep -m 1 -E '{GUEST_IRQ[work]}' /proc/interrupts | cut -d: -f1)
 cat /proc/irq/$((irq))/effective_affinity_list""")
         return int(text)
 
@@ -227,7 +248,7 @@ cat trace""")
         # A vCPU with no switch at all never left its pCPU.
         seen = {vcpu for _, _, vcpu in intervals} | set(since)
         intervals += [(begun, last, vcpu) for vcpu, begun in since.items()]
-        intervals += [(first, last, vcpu) for vcpu in range(VCPUS)
+        intervals += [(first, last, vcpu) for vcpu in range(self.vcpus)
                       if vcpu not in seen]
         return sorted(intervals)
 
@@ -260,8 +281,17 @@ cat trace""")
                         latency))
         return ops, count - len(ops)
 
-    def nvme(self, count):
-        """The same for 4 KiB random reads at queue depth 1, by fio."""
+    def nvme(self, count, access="randread", depth=1, size="4k"):
+        """The same for reads or writes of the disk, by fio; 4 KiB random
+        reads one at a time, unless told otherwise.
+
+        At depth 1 they come at random moments; deeper, each as soon as there
+        is place for it.
+        """
+        # One thread submits them in either case.
+        how = f"--ioengine=psync --rate_iops={READS_PER_S} " \
+            "--rate_process=poisson" if depth == 1 else \
+            f"--ioengine=libaio --iodepth={depth}"
         _, to_host = self.clocks()
         text = self.timed(self.host.guest, f"""
 cd /sys/kernel/tracing
@@ -273,10 +303,9 @@ cd /tmp; rm -f r_*.log
   until [ "$(grep -c nvme_setup_cmd: /sys/kernel/tracing/trace)" -ge 10 ] ||
       [ $tries = 1000 ]; do sleep 0.01; tries=$((tries + 1)); done
   echo 0 >/sys/kernel/tracing/events/nvme/nvme_setup_cmd/enable ) &
-/usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 \
-    --ioengine=psync --iodepth=1 --number_ios={count + WARM_UP_OPS} --thread \
-    --cpus_allowed={READER_VCPU} --randrepeat=0 --norandommap \
-    --rate_iops={READS_PER_S} --rate_process=poisson \
+/usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw={access} --bs={size} \
+    --direct=1 {how} --number_ios={count + WARM_UP_OPS} --thread \
+    --cpus_allowed={self.reader_vcpu} --randrepeat=0 --norandommap \
     --write_lat_log=/tmp/r --log_offset=1 --log_issue_time=1 >fio.out 2>&1 ||
     {{ cat fio.out; exit 1; }}
 wait
@@ -286,8 +315,10 @@ cut -d, -f2,7 r_clat.1.log""", "reading from the guest's NVMe disk")
         trace, _, log = text.partition("---\n")
         submitted = [round(float(s) * 1e9) for s in re.findall(
             r" (\d+\.\d+): nvme_setup_cmd:", trace)]
-        rows = [tuple(int(v) for v in line.split(","))
-                for line in log.splitlines() if line.strip()]
+        # In the order in which they were submitted.
+        rows = sorted((tuple(int(v) for v in line.split(","))
+                       for line in log.splitlines() if line.strip()),
+                      key=lambda row: row[1])
         # The command is set up soon after the system call begins; the least
         # difference of many is closest to none.
         start = min(s - issue for s, (_, issue) in zip(submitted, rows))
@@ -311,9 +342,9 @@ cut -d, -f2,7 r_clat.1.log""", "reading from the guest's NVMe disk")
         after = self.counts(work, over=True)
         facts = {
             "work": work,
-            "reader_vcpu": READER_VCPU if work == "nvme" else None,
+            "reader_vcpu": self.reader_vcpu if work == "nvme" else None,
             "home_vcpu": self.home[work],
-            "eligible_vcpus": list(range(VCPUS)),
+            "eligible_vcpus": list(range(self.vcpus)),
             "busy_pcpus": busy_pcpus(before["cpus"], after["cpus"]),
             "host_vfio_interrupts": after["host"] - before["host"],
             "host_work_interrupts":
@@ -335,10 +366,16 @@ def busy_pcpus(before, after):
                for (was_idle, was_total), (idle, total) in zip(before, after))
 
 
+def resolved(path):
+    """What lab/fetch has written down there, of versions."""
+    with open(path, encoding="utf-8") as file:
+        return dict(line.strip().split("=", 1) for line in file
+                    if "=" in line)
+
+
 def versions(build):
     """What the lab is made of, as lab/fetch resolved it."""
-    with open(os.path.join(build, "versions.env"), encoding="utf-8") as file:
-        env = dict(line.strip().split("=", 1) for line in file if "=" in line)
+    env = resolved(os.path.join(build, "versions.env"))
     return {"qemu": env["QEMU_VERSION"], "host_kernel": env["HOST_KERNEL"],
             "guest_kernel": env["GUEST_KERNEL"],
             "host_kernel_package": env["KERNEL_PACKAGE_VERSION"],

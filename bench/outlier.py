@@ -39,7 +39,7 @@ cd /tmp
 /usr/bin/fio --name=r --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 \
     --ioengine=psync --number_ios={count} --thread --norandommap \
     --rate_iops={cells.READS_PER_S} --rate_process=poisson \
-    --cpus_allowed={cells.READER_VCPU} >fio.out 2>&1
+    --cpus_allowed={lab.reader_vcpu} >fio.out 2>&1
 cd /sys/kernel/tracing
 echo 0 >tracing_on; echo 0 >events/enable
 cat trace""", "tracing reads in the guest")

@@ -186,6 +186,17 @@ def consult(cell, alone_ns, share):
     return out
 
 
+def best(ops, running, alone_ns, share):
+    """[(send ns, latency ns)] as the oracle has it, of the operations of
+    which it is known; `running`: [(start, end, vCPU)] of eligible vCPUs."""
+    timeline = Timeline([span[:2] for span in running],
+                        min(start for start, _, _ in running))
+    waits = [(send, timeline.wait(send + round(share * alone_ns)))
+             for send, _ in ops]
+    return [(send, alone_ns + wait) for send, wait in waits
+            if wait is not None]
+
+
 def pool(oracles):
     """The oracles of several rounds as one."""
     out = Oracle([], 0, None, [], 0, 0)
