@@ -162,7 +162,8 @@ def _where(root, work, overcommit, condition):
     waits["second_wait"] = 3100
     out = {"schema": 1, "cell": data["cell"], "n": 1000,
            "slow": 620 if condition == "off" else 40, "over_us": 165,
-           "mean_us": 4000, "split": waits, "timeline": timeline(condition)}
+           "mean_us": 4000, "split": waits, "none_ran_us": 12,
+           "timeline": timeline(condition)}
     with open(os.path.join(folder, cell_id(data) + ".json"), "w",
               encoding="utf-8") as file:
         json.dump(out, file)

@@ -17,7 +17,7 @@ import sys
 
 import cells
 from cells import load
-from irqhop_bench import aggregate, ftrace, oracle, split, timeline
+from irqhop_bench import aggregate, ftrace, oracle, split, stats, timeline
 from machine import LabError, Machine, progress
 
 SLOW = 1.5
@@ -167,18 +167,26 @@ class Traced:
         self.device_ns = (min(ways, default=0) if work.device == "nvme"
                           else 0)
 
-    def parts(self, over_ns):
-        """The splits of the operations that take longer."""
-        return [split.divide(self.scene, chain, self.device_ns)
-                for chain, (_, latency) in zip(self.chains, self.ops)
+        spans = [s for one in self.scene.running.values() for s in one]
+        self.anyone = oracle.Timeline(spans, min(s for s, _ in spans))
+
+    def slow(self, over_ns):
+        """The phases of each operation that takes longer."""
+        return [chain for chain, (_, latency) in zip(self.chains, self.ops)
                 if latency > over_ns]
+
+    def none_ran(self, chain):
+        """How much of an operation's wait for its interrupt's vCPU no vCPU
+        ran at all, so that no redirect could have helped."""
+        return sum(self.anyone.away(wait.begin, wait.end)
+                   for phase in chain for wait in self.scene.waits(phase)
+                   if wait.name == "interrupt_preempted")
 
     def oracle(self, alone_ns):
         """Latencies, had each interrupt been taken as soon as any vCPU ran;
         see oracle. Operations that the record does not cover are left out."""
-        spans = [s for one in self.scene.running.values() for s in one]
-        anyone = oracle.Timeline(spans, min(s for s, _ in spans))
-        waits = [anyone.wait(start + alone_ns // 2) for start, _ in self.ops]
+        waits = [self.anyone.wait(start + alone_ns // 2)
+                 for start, _ in self.ops]
         return [alone_ns + wait for wait in waits if wait is not None]
 
 
@@ -202,15 +210,18 @@ def sender(events):
 def entry(traced, key, alone):
     """What a cell's file says. `alone`: (median, p99) in ns."""
     over = SLOW * alone[1]
-    parts = traced.parts(over)
-    mean = split.mean(parts)
+    slow = traced.slow(over)
+    mean = split.mean([split.divide(traced.scene, chain, traced.device_ns)
+                       for chain in slow])
+    none_ran = stats.mean([traced.none_ran(chain) for chain in slow])
     known = traced.oracle(alone[0])
     chosen = timeline.choose(traced.chains, traced.scene)
     return {
-        "schema": 1, "cell": key, "n": len(traced.ops), "slow": len(parts),
+        "schema": 1, "cell": key, "n": len(traced.ops), "slow": len(slow),
         "over_us": round(over / 1000, 3),
         "mean_us": aggregate.summary([ns for _, ns in traced.ops])["mean"],
         "split": mean or dict.fromkeys(split.WAITS, 0),
+        "none_ran_us": stats.us(none_ran or 0),
         "oracle": aggregate.summary(known) if known else None,
         "timeline": timeline.build(chosen, traced.scene,
                                    range(cells.VCPUS)),
@@ -231,10 +242,11 @@ def say(data):
     """One cell's split, in a line."""
     waits = ", ".join(f"{name} {us:.0f}" for name, us
                       in data["split"].items() if us >= 0.5)
-    print("%s %d:1 %s: n %d, mean %.0f us; %d over %.0f us: %s" % (
+    print("%s %d:1 %s: n %d, mean %.0f us; %d over %.0f us: %s; no vCPU ran: "
+          "%.0f" % (
         data["cell"]["work"], data["cell"]["overcommit"],
         data["cell"]["condition"], data["n"], data["mean_us"], data["slow"],
-        data["over_us"], waits or "-"))
+        data["over_us"], waits or "-", data["none_ran_us"]))
 
 
 def run(lab, args):

@@ -164,8 +164,8 @@ def traced(bench):
         if have and key not in bench.where:
             out.append({
                 "cell": key._asdict(), "n": None, "slow": None,
-                "over_us": None, "mean_us": None, "oracle": None,
-                "timeline": None,
+                "over_us": None, "mean_us": None, "none_ran_us": None,
+                "oracle": None, "timeline": None,
                 "split": {name: stats.mean([one.get(name) or 0
                                             for one in have])
                           for name in split.WAITS}})

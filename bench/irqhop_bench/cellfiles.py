@@ -116,7 +116,8 @@ def _check_where(data):
                                  "marks"} <= line.keys():
         raise ValueError("\"timeline\" lacks a key")
     return {name: data.get(name) for name in (
-        "n", "slow", "over_us", "mean_us", "split", "oracle", "timeline")}
+        "n", "slow", "over_us", "mean_us", "split", "none_ran_us", "oracle",
+        "timeline")}
 
 
 def _ops(path):

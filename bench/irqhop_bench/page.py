@@ -371,8 +371,8 @@ def _split(result, draw):
                 "tables below.") + table(
                     [("work", "text"), ("", ""), ("condition", "text"),
                      ("n", ""), ("slow", ""), ("slow is over", "")]
-                    + [(charts.WAIT_STYLE[n][0], "") for n in split.WAITS],
-                    rows) + _glossary()
+                    + [(charts.WAIT_STYLE[n][0], "") for n in split.WAITS]
+                    + [("of the first: no vCPU ran", "")], rows) + _glossary()
 
 
 def _per_operation(one):
@@ -387,7 +387,8 @@ def _split_row(work, at, first, condition, one):
         esc(names.work_title(work)), "%d:1" % at,
         esc(names.condition_title(condition)), number(one.get("n")),
         number(one.get("slow")), number(one.get("over_us")),
-        *(number((one["split"] or {}).get(n)) for n in split.WAITS)])
+        *(number((one["split"] or {}).get(n)) for n in split.WAITS),
+        number(one.get("none_ran_us"))])
 
 
 def _glossary():
