@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The matrix: the storm on every host kernel with every guest kernel that
-irqhop is tested with. They are rows of KERNELS in lab/versions.conf.
+irqhop is tested with, and on each path that interrupts take. The kernels are
+rows of KERNELS in lab/versions.conf.
 
 A pair of kernels is a build folder of its own below BUILD/matrix, in which
 whatever boots the lab finds those two. A cell goes on where it was
@@ -22,6 +23,10 @@ CROSS = "aarch64-linux-gnu-"
 # Of a pair's folder: what is the same for all.
 SHARED = ("bin", "stamps", "root/l1", "root/l2", "root/qemu", "root/cross",
           "root/tracers")
+
+# How the passed-through devices' interrupts are delivered, and what the
+# storm's results are called then.
+PATHS = {"direct": "", "injected": "-injected"}
 
 Row = collections.namedtuple("Row", "series roles")
 
@@ -133,12 +138,13 @@ class Cell:
             tested.update(module.read())
         return tested.hexdigest()[:8]
 
-    def storm(self, interrupts):
+    def storm(self, path, interrupts):
         """So many interrupts; goes on where it was. Return its status."""
         return subprocess.run(
             [sys.executable, os.path.join(HERE, "storm.py"), "--build",
-             self.dir, "--seed", self.seed(), "--resume", "--interrupts",
-             str(interrupts)], cwd=TOP, check=False).returncode
+             self.dir, "--seed", self.seed(), "--resume", "--path", path,
+             "--interrupts", str(interrupts)], cwd=TOP,
+            check=False).returncode
 
     def tests(self, names):
         """These of the lab's tests. Return their status."""
@@ -146,23 +152,24 @@ class Cell:
             [sys.executable, os.path.join(HERE, "run.py"), "--build",
              self.dir, *names], cwd=TOP, check=False).returncode
 
-    def result(self):
+    def result(self, path):
         """What the storm came to so far, as words of a row."""
-        path = os.path.join(self.dir, "storm", f"storm-{self.seed()}.jsonl")
+        rows_file = os.path.join(self.dir, "storm",
+                                 f"storm-{self.seed()}{PATHS[path]}.jsonl")
         chunks = []
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
+        if os.path.exists(rows_file):
+            with open(rows_file, encoding="utf-8") as file:
                 chunks = [json.loads(line) for line in file]
         total = [sum(chunk.get(what, 0) for chunk in chunks)
                  for what in ("msis", "merged", "handled", "hops", "pings",
                               "seconds")]
         complaints = sum(len(chunk["complaints"]) for chunk in chunks)
         failed = sum("failed" in chunk for chunk in chunks)
-        return [self.release(self.host), self.release(self.guest), *total[:5],
-                complaints, failed, round(total[5])]
+        return [self.release(self.host), self.release(self.guest), path,
+                *total[:5], complaints, failed, round(total[5])]
 
 
-HEAD = ("host", "guest", "sent", "merged", "handled", "hops", "pings",
+HEAD = ("host", "guest", "path", "sent", "merged", "handled", "hops", "pings",
         "complaints", "failed", "seconds")
 
 
@@ -187,6 +194,9 @@ def arguments():
         parser.add_argument(f"--{role}s", nargs="+", choices=series,
                             default=series, metavar="SERIES",
                             help=f"only these of {' '.join(series)}")
+    parser.add_argument("--paths", nargs="+", choices=PATHS,
+                        default=list(PATHS), metavar="PATH",
+                        help=f"of the storm, only these of {' '.join(PATHS)}")
     parser.add_argument("--tests", nargs="+", metavar="NAME",
                         help="in place of the storm, these of the lab's tests")
     parser.add_argument("--prepare", action="store_true",
@@ -217,11 +227,13 @@ def main():
             return 1
         if args.prepare:
             continue
-        if (cell.tests(args.tests) if args.tests
-                else cell.storm(args.interrupts)):
-            bad.append(cell.name)
+        if args.tests:
+            bad += [cell.name] if cell.tests(args.tests) else []
+            continue
+        bad += [f"{cell.name} {path}" for path in args.paths
+                if cell.storm(path, args.interrupts)]
     if not args.tests and not args.prepare:
-        show([cell.result() for cell in cells])
+        show([cell.result(path) for cell in cells for path in args.paths])
     if bad:
         print(f"not ok: {' '.join(bad)}")
     return 1 if bad else 0
