@@ -21,9 +21,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 MUTANTS_H = os.path.join(TOP, "core", "mutant.h")
 NONE = "NONE"
+# Series of kernels, see lab/versions.conf.
+HOST, OLD_GUEST = "6.12", "6.1"
 
 # name: as in core/mutant.h, IRQHOP_M_<name>; lacks: what it takes out;
-# layer: core: the engine's unit tests, kmod: tests in the emulated host;
+# layer: core: the engine's unit tests, kmod: tests in the emulated host, old
+# guest: the same with a guest kernel that loses an LPI which arrives elsewhere
+# while its handler is in progress; a mutant may have a row for each;
 # caught: (test, pattern in what the test says when it fails).
 Mutant = collections.namedtuple("Mutant", "name layer lacks caught")
 
@@ -89,6 +93,9 @@ MUTANTS = (
     Mutant("COMMAND", "kmod",
            "a guest's commands find at home what is injected",
            (("injected", r"to its target, turn \d+: LPI \d+ to vCPU"),)),
+    Mutant("IN_HANDLER", "old guest",
+           "a vCPU that is out inside a handler keeps its interrupts",
+           (("in-handler", r"no MSI for \d+ s|LOST"),)),
 )
 
 
@@ -184,7 +191,17 @@ def run_kmod(args, mutant, tests):
             else result["text"] for result in results}
 
 
-RUN = {"core": run_core, "kmod": run_kmod}
+def run_old_guest(args, mutant, tests):
+    """The same with OLD_GUEST, in that pair's folder of the matrix."""
+    build([sys.executable, "lab/test/matrix.py", "--build", args.build,
+           "--hosts", HOST, "--guests", OLD_GUEST, "--prepare"],
+          os.path.join(args.out, "old-guest", "prepare.log"))
+    cell = os.path.join(args.build, "matrix", f"{HOST}-{OLD_GUEST}")
+    return run_kmod(argparse.Namespace(
+        build=cell, out=os.path.join(args.out, "old-guest")), mutant, tests)
+
+
+RUN = {"core": run_core, "kmod": run_kmod, "old guest": run_old_guest}
 
 
 # -- verdicts -----------------------------------------------------------------
@@ -247,13 +264,14 @@ def declared():
 
 def check_table():
     """Complain of mutants that nobody runs, and of rows without a mutant."""
-    rows, there = [mutant.name for mutant in MUTANTS], declared()
+    rows, there = {mutant.name for mutant in MUTANTS}, declared()
     wrong = [f"{name}: in core/mutant.h, not in the table"
              for name in there if name not in rows]
     wrong += [f"{name}: in the table, not in core/mutant.h"
               for name in rows if name not in there]
-    wrong += [f"{name}: twice in the table"
-              for name, count in collections.Counter(rows).items()
+    wrong += [f"{name}: twice in the table for the layer {layer}"
+              for (name, layer), count in collections.Counter(
+                  (mutant.name, mutant.layer) for mutant in MUTANTS).items()
               if count > 1]
     for text in wrong:
         print(f"not ok {text}", flush=True)
@@ -272,7 +290,7 @@ def main():
     args.out = os.path.join(args.build, "mutants")
     if args.list:
         for mutant in MUTANTS:
-            print(f"{mutant.name:16} {mutant.layer:5} without: {mutant.lacks}")
+            print(f"{mutant.name:16} {mutant.layer:9} without: {mutant.lacks}")
         return 0
     known = [mutant.name for mutant in MUTANTS]
     for name in args.names:

@@ -131,6 +131,8 @@ TESTS = (
 
 # Too long for each change: only if they are named.
 LONG = (
+    Test("in-handler", storm.in_handler, Lab.OWN, STORM,
+         "vCPUs preempted in handlers: what a guest before 6.6 would lose"),
     Test("injected-guest-acts", injected.guest_acts, BOTH, STORM,
          "whatever the guest does to injected interrupts", INJECTED_ACTS),
     Test("injected-host-acts", injected.host_acts, BOTH, STORM,
