@@ -140,14 +140,18 @@ static uint64_t kcore_read(uint64_t addr)
 static uint64_t symbol_find(const char *name, uint64_t addr, char line[512])
 {
 	FILE *file = fopen("/proc/kallsyms", "r");
+	char symbol[256], digits[17];
 	uint64_t found = 0;
-	char symbol[256];
 	uint64_t value;
 	int at;
 
 	if (!file)
 		err(1, "/proc/kallsyms");
+	snprintf(digits, sizeof(digits), "%016lx", addr);
 	while (!found && fgets(line, 512, file)) {
+		/* There are 200,000 lines: most are to be done with at once. */
+		if (name ? !strstr(line, name) : strncmp(line, digits, 16))
+			continue;
 		if (sscanf(line, "%lx %*c %n%255s", &value, &at, symbol) != 2)
 			continue;
 		if (name ? !strcmp(symbol, name) : value == addr) {
