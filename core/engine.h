@@ -254,7 +254,7 @@ bool irqhop_engine_strand(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_hold(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_quiet(const struct irqhop_engine *e);
 bool irqhop_engine_waits(const struct irqhop_engine *e, u16 v);
-u16 irqhop_engine_summon(const struct irqhop_engine *e, u16 v);
+u16 irqhop_engine_summon(const struct irqhop_engine *e, u16 v, u16 last);
 
 const char *irqhop_engine_check(const struct irqhop_engine *e, u16 first,
 				u16 nr);

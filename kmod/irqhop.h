@@ -159,6 +159,7 @@ struct irqhop_stats {
  * @barred: nothing injected hops in this turn; negative: nobody has asked yet
  * @poked: when vCPUs that are taken to be out were looked for last
  * @summon_due: when the next one may be summoned, if none is to spare
+ * @summoned: vCPUs are summoned of which any will do
  * @look: the timer that looks for injected interrupts
  * @looking: it is running
  * @hurry: how often the worker is to look soon whether anybody still uses the
@@ -197,6 +198,7 @@ struct irqhop_vm {
 	int barred;
 	u64 poked;
 	u64 summon_due;
+	bool summoned;
 	struct hrtimer look;
 	bool looking;
 	int hurry;
@@ -279,6 +281,8 @@ void irqhop_summon_stop(void);
 void irqhop_summon_vm_init(struct irqhop_vm *vm);
 void irqhop_summon_vm_exit(struct irqhop_vm *vm);
 void irqhop_summon_arm(struct irqhop_vm *vm);
+void irqhop_summon_came(struct irqhop_vm *vm);
+void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_summon_doorbell(struct irqhop_vcpu *v);
 void irqhop_summon_ipi(struct irqhop_vcpu *from,
 		       const struct irqhop_arch_ipi *ipi);

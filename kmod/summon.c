@@ -43,6 +43,12 @@
  * has had time to finish what it is at: it may be inside an interrupt handler.
  */
 #define SUMMON_GRACE	(50 * NSEC_PER_USEC)
+/*
+ * Where any vCPU will do, so many are summoned, one after the other as long as
+ * none comes: the scheduler knows which of them it owes time, and we do not.
+ */
+#define SUMMON_ANY	4
+#define SUMMON_NEXT	(100 * NSEC_PER_USEC)
 /* Of injected interrupts nobody tells: look so often as long as they would wait. */
 #define SUMMON_LOOK	(200 * NSEC_PER_USEC)
 /* Of one VM: so many in a second on average, and so many at once. */
@@ -56,6 +62,7 @@
  * @ran: how long it had run by then; if that grows, it has come
  * @at: when it is to be asked for, ktime_get()
  * @tries: how often it has been asked for
+ * @any: another one of its VM would do as well
  */
 struct summon_slot {
 	struct task_struct *task;
@@ -63,6 +70,7 @@ struct summon_slot {
 	u64 ran;
 	ktime_t at;
 	unsigned int tries;
+	bool any;
 };
 
 static DEFINE_RAW_SPINLOCK(summon_lock);
@@ -97,7 +105,7 @@ static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
 
 /* Return: false if summon_slot_get() has no slot for it. */
 static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
-		       u64 delay)
+		       u64 delay, bool any)
 {
 	ktime_t now = ktime_get();
 	struct summon_slot *slot;
@@ -108,7 +116,7 @@ static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
 		get_task_struct(task);
 		*slot = (struct summon_slot){
 			.task = task, .vm = vm, .ran = summon_ran(task),
-			.at = ktime_add_ns(now, delay),
+			.at = ktime_add_ns(now, delay), .any = any,
 		};
 	}
 	raw_spin_unlock(&summon_lock);
@@ -116,32 +124,81 @@ static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
 }
 
 /*
- * Context: interrupts off, the VM's lock held. @here: on behalf of a vCPU that
- * runs here.
+ * @delay: in so many ns. @any: see &struct summon_slot.
+ *
+ * Context: interrupts off, the VM's lock held.
  */
-static void summon(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool here)
+static void summon(struct irqhop_vm *vm, struct task_struct *task, u64 delay,
+		   bool any)
 {
 	u64 now = sched_clock();
 	u64 due = max(vm->summon_due, now);
-	struct task_struct *task;
-	u64 delay = 0;
 
 	if (due - now > SUMMON_BURST * SUMMON_GAP) {
 		vm->stats.summons_held++;
 		return;
 	}
+	if (!summon_put(vm, task, delay, any))
+		return;
+	vm->summon_due = due + SUMMON_GAP;
+	vm->stats.summons++;
+	vm->summoned |= any;
+	wake_up_process(summon_thread);
+}
+
+/*
+ * For an interrupt that points at this vCPU. Context: interrupts off, the VM's
+ * lock held. Return: false if nobody is to be summoned.
+ */
+static bool summon_for(struct irqhop_vm *vm, u16 target, bool pending)
+{
+	u16 idx = irqhop_engine_summon(&vm->engine, target, IRQHOP_NONE);
+	bool any = idx != target || !(vm->vcpu[idx].seen & IRQHOP_WORD_HANDLER);
+	struct task_struct *task;
+	unsigned int nr;
+
+	if (idx == IRQHOP_NONE || !pending)
+		return idx != IRQHOP_NONE;
 	rcu_read_lock();
-	task = irqhop_compat_vcpu_task(v->kvm_vcpu);
-	if (task) {
-		if (here && task_cpu(task) == smp_processor_id())
-			delay = SUMMON_GRACE;
-		if (summon_put(vm, task, delay)) {
-			vm->summon_due = due + SUMMON_GAP;
-			vm->stats.summons++;
-			wake_up_process(summon_thread);
-		}
+	for (nr = 0; nr < SUMMON_ANY && idx != IRQHOP_NONE; nr++) {
+		task = irqhop_compat_vcpu_task(vm->vcpu[idx].kvm_vcpu);
+		if (task)
+			summon(vm, task, nr * SUMMON_NEXT, any);
+		idx = irqhop_engine_summon(&vm->engine, target, idx);
 	}
 	rcu_read_unlock();
+	return true;
+}
+
+/**
+ * irqhop_summon_came - a vCPU has come in
+ * @vm: its VM
+ *
+ * No other one need come in its place.
+ *
+ * Context: hard interrupt, @vm's lock held.
+ */
+void irqhop_summon_came(struct irqhop_vm *vm)
+{
+	struct task_struct *gone[SUMMON_SLOTS_VM];
+	unsigned int i, nr = 0;
+
+	lockdep_assert_held(&vm->lock);
+	if (likely(!vm->summoned))
+		return;
+	vm->summoned = false;
+	raw_spin_lock(&summon_lock);
+	for (i = 0; i < SUMMON_SLOTS && nr < SUMMON_SLOTS_VM; i++) {
+		struct summon_slot *slot = &summon_slots[i];
+
+		if (!slot->task || slot->vm != vm || !slot->any)
+			continue;
+		gone[nr++] = slot->task;
+		slot->task = NULL;
+	}
+	raw_spin_unlock(&summon_lock);
+	while (nr)
+		put_task_struct(gone[--nr]);
 }
 
 /**
@@ -156,15 +213,11 @@ void irqhop_summon_doorbell(struct irqhop_vcpu *v)
 {
 	struct irqhop_vm *vm = v->vm;
 	unsigned long flags;
-	u16 idx;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	v->armed = false;
-	if (!vm->closing) {
-		idx = irqhop_engine_summon(&vm->engine, v->idx);
-		if (idx != IRQHOP_NONE)
-			summon(vm, &vm->vcpu[idx], false);
-	}
+	if (!vm->closing)
+		summon_for(vm, v->idx, true);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
 
@@ -175,18 +228,12 @@ void irqhop_summon_doorbell(struct irqhop_vcpu *v)
 static bool summon_look(struct irqhop_vm *vm)
 {
 	bool waits = false;
-	u16 i, idx;
+	u16 i;
 
-	for (i = 0; i < vm->nr_vcpus; i++) {
-		if (!irqhop_engine_waits(&vm->engine, i))
-			continue;
-		idx = irqhop_engine_summon(&vm->engine, i);
-		if (idx == IRQHOP_NONE)
-			continue;
-		waits = true;
-		if (irqhop_arch_vcpu_pending(vm->vcpu[i].kvm_vcpu))
-			summon(vm, &vm->vcpu[idx], false);
-	}
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (irqhop_engine_waits(&vm->engine, i))
+			waits |= summon_for(vm, i, irqhop_arch_vcpu_pending(
+					    vm->vcpu[i].kvm_vcpu));
 	return waits;
 }
 
@@ -248,7 +295,7 @@ void irqhop_summon_vm_exit(struct irqhop_vm *vm)
  */
 void irqhop_summon_arm(struct irqhop_vm *vm)
 {
-	u16 i, idx;
+	u16 i;
 
 	lockdep_assert_held(&vm->lock);
 	for (i = 0; i < vm->nr_vcpus; i++) {
@@ -258,11 +305,7 @@ void irqhop_summon_arm(struct irqhop_vm *vm)
 		    atomic64_read(&v->word) != v->seen)
 			continue;
 		v->armed = true;
-		if (!irqhop_arch_vcpu_doorbell_arm(v->kvm_vcpu))
-			continue;
-		idx = irqhop_engine_summon(&vm->engine, i);
-		if (idx != IRQHOP_NONE)
-			summon(vm, &vm->vcpu[idx], false);
+		summon_for(vm, i, irqhop_arch_vcpu_doorbell_arm(v->kvm_vcpu));
 	}
 	summon_look_start(vm);
 }
@@ -271,6 +314,43 @@ static bool summon_is_preempted(const struct irqhop_vcpu *v)
 {
 	return (atomic64_read(&v->word) & IRQHOP_WORD_STATE) ==
 	       IRQHOP_VS_PREEMPTED;
+}
+
+/*
+ * This vCPU and no other. @grace: for one that runs here. Context: interrupts
+ * off, the VM's lock held.
+ */
+static void summon_it(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool grace)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = irqhop_compat_vcpu_task(v->kvm_vcpu);
+	if (task && summon_is_preempted(v))
+		summon(vm, task, grace && task_cpu(task) == smp_processor_id() ?
+		       SUMMON_GRACE : 0, false);
+	rcu_read_unlock();
+}
+
+/**
+ * irqhop_summon_out - a vCPU has been preempted
+ * @vm: its VM
+ * @v: the vCPU; interrupts have not moved yet
+ *
+ * If the guest was in its kernel there, it may have been in the middle of what
+ * comes after an interrupt's handler: a driver that polls (NAPI) has its
+ * interrupt masked, so that nothing would tell of what waits, and nobody else
+ * may poll in its place.
+ *
+ * Context: hard interrupt, @vm's lock held.
+ */
+void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v)
+{
+	lockdep_assert_held(&vm->lock);
+	if (irqhop_engine_waits(&vm->engine, v->idx) &&
+	    !(v->seen & IRQHOP_WORD_HANDLER) &&
+	    irqhop_arch_vcpu_in_kernel(v->kvm_vcpu))
+		summon_it(vm, v, false);
 }
 
 /**
@@ -296,8 +376,8 @@ void irqhop_summon_ipi(struct irqhop_vcpu *from,
 		    !irqhop_arch_ipi_reaches(ipi, v->kvm_vcpu))
 			continue;
 		raw_spin_lock_irqsave(&vm->lock, flags);
-		if (!vm->closing && summon_is_preempted(v))
-			summon(vm, v, true);
+		if (!vm->closing)
+			summon_it(vm, v, true);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 	}
 }

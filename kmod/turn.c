@@ -611,11 +611,15 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 			turn_vcpu_left(vm, ev);
 		if (ev->kind != IRQHOP_EV_MORE)
 			irqhop_turn_vcpu_sync(vm, ev->vcpu);
+		if (ev->kind == IRQHOP_EV_OUT)
+			irqhop_summon_out(vm, ev->vcpu);
 		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
-		if (ev->kind == IRQHOP_EV_IN)
+		if (ev->kind == IRQHOP_EV_IN) {
 			ev->vcpu->armed = false;
-		else if (!more && !vm->closing)
+			irqhop_summon_came(vm);
+		} else if (!more && !vm->closing) {
 			irqhop_summon_arm(vm);
+		}
 	}
 	turn_time(vm, off, begun);
 	trace_turn(vm->pid, vm->stats.hops + vm->stats.returns - moves,

@@ -485,6 +485,19 @@ bool irqhop_arch_vcpu_pending(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * irqhop_arch_vcpu_in_kernel - was the guest in its kernel
+ * @vcpu: a vCPU that is out
+ *
+ * Context: any.
+ *
+ * Return: true if so.
+ */
+bool irqhop_arch_vcpu_in_kernel(struct kvm_vcpu *vcpu)
+{
+	return vcpu_mode_priv(vcpu);
+}
+
+/**
  * irqhop_arch_vcpu_doorbell_arm - have a vCPU's doorbell ring
  * @vcpu: preempted; it stays out at least until we are done
  *

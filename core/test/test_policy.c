@@ -253,44 +253,55 @@ static void test_policy_change(void **state)
 	assert_int_equal(e.irq[i].target, 0);
 }
 
-/* States as of vcpu_become(); @of: whose interrupt; @want: '-' for nobody. */
+static u16 number(char vcpu)
+{
+	return vcpu == '-' ? IRQHOP_NONE : (u16)(vcpu - '0');
+}
+
+/*
+ * States as of vcpu_become(); @of: whose interrupt; @want, @then: '-' for nobody.
+ */
 static void test_summon(void **state)
 {
 	static const struct {
 		const char *what, *states;
 		u16 of;
 		bool waits;
-		char want;
+		char want, then;
 	} rows[] = {
-		{ "the one that came in first", "PPP", 1, true, '0' },
-		{ "somebody runs", "RPP", 1, true, '-' },
-		{ "one that runs takes nothing", "DPP", 1, true, '1' },
-		{ "its own, in a handler", "Rp", 1, true, '1' },
-		{ "not one in a handler", "pPP", 2, true, '1' },
-		{ "not one that is off, or asleep", "OHBUP", 4, true, '4' },
-		{ "it runs", "RP", 0, false, '-' },
-		{ "it waits for it", "HP", 0, false, '-' },
-		{ "it sleeps", "BP", 0, false, '-' },
-		{ "nobody knows yet", "LP", 0, false, '-' },
+		{ "in order of coming in", "PPP", 1, true, '0', '1' },
+		{ "somebody runs", "RPP", 1, true, '-', '-' },
+		{ "one that runs takes nothing", "DPP", 1, true, '1', '2' },
+		{ "its own, in a handler", "pp", 1, true, '1', '-' },
+		{ "not one in a handler", "pPP", 2, true, '1', '2' },
+		{ "not one that is off, or asleep", "OHBUP", 4, true, '4', '-' },
+		{ "it runs", "RP", 0, false, '-', '-' },
+		{ "it waits for it", "HP", 0, false, '-', '-' },
+		{ "it sleeps", "BP", 0, false, '-', '-' },
+		{ "nobody knows yet", "LP", 0, false, '-', '-' },
 	};
 	u32 k;
 
 	(void)state;
 	for (k = 0; k < ARRAY_SIZE(rows); k++) {
 		const u16 of = rows[k].of;
-		const u16 want = rows[k].want == '-' ?
-				 IRQHOP_NONE : (u16)(rows[k].want - '0');
+		const u16 want = number(rows[k].want);
 
 		print_message("%s\n", rows[k].what);
 		vcpus_start("summon", 4, rows[k].states);
 		assert_false(irqhop_engine_waits(&e, of));
 		irq_add(0, of);
 		assert_int_equal(irqhop_engine_waits(&e, of), rows[k].waits);
-		assert_int_equal(irqhop_engine_summon(&e, of), want);
+		assert_int_equal(irqhop_engine_summon(&e, of, IRQHOP_NONE),
+				 want);
+		if (want != IRQHOP_NONE)
+			assert_int_equal(irqhop_engine_summon(&e, of, want),
+					 number(rows[k].then));
 		/* Only under this policy. */
 		irqhop_engine_policy_set(&e, irqhop_policy_find("recent"));
 		assert_false(irqhop_engine_waits(&e, of));
-		assert_int_equal(irqhop_engine_summon(&e, of), IRQHOP_NONE);
+		assert_int_equal(irqhop_engine_summon(&e, of, IRQHOP_NONE),
+				 IRQHOP_NONE);
 	}
 }
 
