@@ -5,6 +5,7 @@ takes anything from the neighbours."""
 import collections
 import re
 
+from exact import told
 from state import GUEST_IP, enable, expect, load
 
 OVERCOMMIT = 4
@@ -58,7 +59,7 @@ def summon(lab):
         lab.m.short_turns(False)
         lab.read_stop()
         load.set_quiet(lab.m)
-    runs = lab.expect_exact(before, "summon", at_least=100)
+    msis, runs = lab.expect_exact(before, "summon", at_least=100)
     expect(seen["recent"].summons == 0, "recent summons")
     expect(seen["summon"].summons > 20,
            f"only {seen['summon'].summons} vCPUs summoned")
@@ -72,4 +73,4 @@ def summon(lab):
     return "; ".join(
         f"{policy}: mean {one.mean} ms, slowest {one.slowest}, the VM had "
         f"{one.share:.1%}, {one.summons} summoned"
-        for policy, one in seen.items()) + f"; {sum(runs)} reads, none lost"
+        for policy, one in seen.items()) + f"; {told(msis, sum(runs))}"
