@@ -65,9 +65,9 @@ static u16 policy_storm_pick(const struct irqhop_engine *e, u16 irq)
  * hardly any good of irqhop where its pCPUs are taken.
  */
 static const struct irqhop_policy policies[] = {
-	{ "recent", 0, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
-	  policy_recent_pick },
 	{ "summon", IRQHOP_POLICY_SUMMON, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
+	  policy_recent_pick },
+	{ "recent", 0, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_recent_pick },
 	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_spread_pick },

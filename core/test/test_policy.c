@@ -10,8 +10,8 @@ static void test_policy_table(void **state)
 		const char *name;
 		enum irqhop_return_rule rule;
 	} want[] = {
-		{ "recent", IRQHOP_RULE_LAZY },
 		{ "summon", IRQHOP_RULE_LAZY },
+		{ "recent", IRQHOP_RULE_LAZY },
 		{ "spread", IRQHOP_RULE_LAZY },
 		{ "sticky", IRQHOP_RULE_NEVER },
 		{ "home", IRQHOP_RULE_LAZY },

@@ -118,10 +118,10 @@ def msi_exact(lab):
     return exact(lab, "storm", reads, reads // 10, 3)
 
 
-def msi_exact_recent(lab):
+def msi_exact_default(lab):
     """The default policy of the production module."""
     lab.module("irqhop")
-    return exact(lab, "recent", 4000, 100, 2)
+    return exact(lab, "summon", 4000, 100, 2)
 
 
 def homecoming(lab, cycles, leave):

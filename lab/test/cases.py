@@ -89,7 +89,7 @@ TESTS = (
          "trace-cmd shows each hop"),
     Test("trace-bpftrace", trace.bpftrace, BOTH, TRACERS,
          "bpftrace shows each hop"),
-    Test("msi-exact-recent", hops.msi_exact_recent, BOTH, PRODUCTION,
+    Test("msi-exact-default", hops.msi_exact_default, BOTH, PRODUCTION,
          "default policy: as many handler runs as MSIs"),
     Test("disable-under-load", hops.disable_under_load, BOTH, STORM,
          "irqhop disable leaves every interrupt at home"),
