@@ -146,11 +146,22 @@ class Worker:
             self.boot(machine)
             found = measure(self.lab, cell, number)
         except (LabError, ValueError, KeyError, IndexError) as error:
-            self.stop()
+            if not self.usable():
+                self.stop()
             found = {"schema": measures.SCHEMA, "cell": cell._asdict(),
                      "round": number, "error": str(error)}, None, None
         found[0]["wall_s"] = round(time.monotonic() - begun, 1)
         write_cell(self.args.out, *found)
+
+    def usable(self):
+        """Whether host and guest still answer."""
+        try:
+            self.host.run("true", limit=60)
+            self.host.guest("true", limit=60)
+            self.lab.set_irqhop(None)
+            return True
+        except (LabError, AttributeError):
+            return False
 
     def boot(self, machine):
         """A host of that kind, unless it is there."""
@@ -210,23 +221,33 @@ def start_workers(args):
 
 def watch(args, workers, todo):
     """Say how far they are, until they are done; whether they ended well."""
-    begun, total, last = time.monotonic(), len(todo), -1
+    begun, last, seen = time.monotonic(), -1, []
     while True:
         ended = [worker.poll() for worker in workers]
-        done = sum(is_done(args.out, *one) for one in todo)
-        failed = sum(os.path.exists(file_of(args.out, *one))
-                     for one in todo) - done
-        if done + failed != last:
-            last = done + failed
-            passed = time.monotonic() - begun
-            left = f", about {passed * (total - last) / last / 60:.0f} min " \
-                "left" if last else ""
-            progress(f"bench: {done} of {total} cells and rounds"
+        there = [one for one in todo
+                 if os.path.exists(file_of(args.out, *one))]
+        if len(there) != last:
+            last = len(there)
+            seen.append((last, time.monotonic()))
+            failed = sum(not is_done(args.out, *one) for one in there)
+            progress(f"bench: {last} of {len(todo)} cells and rounds"
                      f"{f', {failed} failed' if failed else ''}, "
-                     f"{passed:.0f} s{left}")
+                     f"{time.monotonic() - begun:.0f} s"
+                     f"{left(seen, len(todo))}")
         if None not in ended:
             return not any(ended)
         time.sleep(1)
+
+
+def left(seen, total):
+    """How long it will take, by [(how many were there, when)]; booting does
+    not count."""
+    known = [one for one in seen if one[0]]
+    if len(known) < 2:
+        return ""
+    (few, early), (many, late) = known[0], known[-1]
+    minutes = (total - many) * (late - early) / (many - few) / 60
+    return f", about {minutes:.0f} min left"
 
 
 def versions(build):
@@ -263,9 +284,9 @@ def write_meta(args, found, **more):
     meta = {"schema": 1, "emulated": True,
             "fingerprint": fingerprint(args.build),
             "versions": versions(args.build),
-            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "asked_for": "full" if args.full else "subset",
-            "only": args.only, "rounds": args.rounds,
+            "started": args.started, "irqhop": conditions.DEFAULT,
+            "asked": args.only or ("full" if args.full else "subset"),
+            "rounds": args.rounds,
             "cells": [plan.name(cell) for cell in found], **more}
     write_json(os.path.join(args.out, "meta.json"), meta)
 
@@ -367,6 +388,7 @@ def main():
     if args.worker:
         Worker(args, args.worker).run()
         return 0
+    args.started = round(time.time())
     begin(args)
     status = lead(args)
     if not args.no_report:

@@ -158,9 +158,8 @@ echo >kprobe_events; echo >trace
     def usage(self, work):
         """What each side has used so far, and what interrupts there were."""
         text = self.host.run("""
-mkdir -p /sys/fs/cgroup/neighbours
 clocks | cut -d" " -f3
-sed -n "s/^usage_usec //p" /sys/fs/cgroup/neighbours/cpu.stat
+neighbours_usec
 for tid in $(guest_vcpu_tids l2 | cut -d" " -f2); do
     cat /proc/$(cat /run/l2/pid)/task/$tid/schedstat
 done

@@ -13,6 +13,8 @@ Condition = collections.namedtuple(
     "Condition", "irqhop host undo guest guest_undo machine",
     defaults=(None, "", "", "", "", ()))
 
+# The one that stands for irqhop.
+DEFAULT = "summon"
 VCPU_TIDS = "$(guest_vcpu_tids l2 | cut -d' ' -f2)"
 SLICE = "/sys/kernel/debug/sched/base_slice_ns"
 HALT_POLL = "/sys/module/kvm/parameters/halt_poll_ns"
@@ -53,6 +55,9 @@ CONDITIONS = {
     # What else an operator can do about it, without irqhop.
     "fifo": Condition(
         host=f"for tid in {VCPU_TIDS}; do chrt -f -p 1 $tid; done",
+        undo=f"for tid in {VCPU_TIDS}; do chrt -o -p 0 $tid; done"),
+    "rr": Condition(
+        host=f"for tid in {VCPU_TIDS}; do chrt -r -p 1 $tid; done",
         undo=f"for tid in {VCPU_TIDS}; do chrt -o -p 0 $tid; done"),
     "nice": Condition(
         host=f"for tid in {VCPU_TIDS}; do renice -n -20 -p $tid; done",

@@ -5,6 +5,7 @@ import json
 import os
 import unittest
 
+import bench
 import conditions
 import plan
 import works
@@ -49,6 +50,15 @@ class Plan(unittest.TestCase):
         group = ["off", "home", "recent"]
         self.assertEqual([plan.rotated(group, n)[0] for n in (1, 2, 3, 4)],
                          ["off", "home", "recent", "off"])
+
+
+class Runner(unittest.TestCase):
+    """What it says while it works."""
+
+    def test_booting_is_no_part_of_the_estimate(self):
+        self.assertEqual(bench.left([(0, 0), (1, 500)], 10), "")
+        self.assertEqual(bench.left([(0, 0), (1, 500), (3, 620)], 10),
+                         ", about 7 min left")
 
 
 class Clients(unittest.TestCase):

@@ -246,6 +246,13 @@ neighbours()
 	done
 }
 
+# neighbours_usec: the CPU time that all neighbours so far have had.
+neighbours_usec()
+{
+	mkdir -p /sys/fs/cgroup/neighbours
+	sed -n "s/^usage_usec //p" /sys/fs/cgroup/neighbours/cpu.stat
+}
+
 # filler CPU...: keep what would idle busy, in the idle class, so that every
 # condition runs on the same share of the instruction clock.
 filler()

@@ -41,6 +41,28 @@ def busy_pcpus(lab):
             + f"; without fillers {max(idle):.0f} %")
 
 
+def neighbours_serve(lab):
+    """Neighbours that sleep note how late they woke, and get CPU time."""
+    lab.module(None)
+    load.set_shared(lab.m, 4, serve=True)
+    before, after = (
+        [int(n) for n in lab.m.run(
+            f"sleep {wait}; clocks | cut -d' ' -f3; neighbours_usec").split()]
+        for wait in (0, 1))
+    late = load.wakeups(lab.m, before[0], after[0])
+    share = (after[1] - before[1]) * 1000 / (after[0] - before[0]) / 2
+    idle = idle_share(lab)
+    load.set_shared(lab.m, 4)
+    expect(len(late) > 100 and min(late) >= 0,
+           f"{len(late)} wake-ups noted of 4 neighbours in a second")
+    expect(0.1 < share < 0.9, f"the neighbours got {share:.2f} of 2 pCPUs")
+    expect(max(idle) <= 1, "with neighbours that sleep a pCPU idles")
+    expect(not lab.m.run("cat /run/neighbour.* 2>/dev/null || true"),
+           "neighbours that never sleep note something")
+    return (f"{len(late)} wake-ups, p50 {sorted(late)[len(late) // 2]} ns, "
+            f"{share:.2f} of the pCPUs")
+
+
 def clean_logs(lab):
     """Nothing that a kernel complains of, in any of them."""
     for name in ["L1", *lab.guests]:

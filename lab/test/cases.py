@@ -58,6 +58,8 @@ TESTS = (
          "hosts and VMs that irqhop does not work on are refused, and why"),
     Test("busy-pcpus", host.busy_pcpus, BOTH, (),
          "each condition of the demonstration keeps all pCPUs busy"),
+    Test("neighbours-serve", host.neighbours_serve, BOTH, (),
+         "neighbours that sleep and wake say how late they woke"),
     Test("errors", tool.errors, BOTH, STORM,
          "exit statuses, messages, and that a failure changes nothing"),
     Test("nothing-registered", host.nothing_registered, BOTH,
