@@ -9,6 +9,7 @@ measured again: interrupted, the next run goes on from there.
 """
 
 import argparse
+import contextlib
 import fnmatch
 import gzip
 import hashlib
@@ -119,6 +120,7 @@ class Worker:
         self.share = share
         self.logs = os.path.join(args.out, "logs", f"worker-{share[0]}")
         self.host = self.lab = None
+        self.stack = contextlib.ExitStack()
 
     def run(self):
         """All of this worker's cells, one kind of machine after the other."""
@@ -167,11 +169,11 @@ class Worker:
         """A host of that kind, unless it is there."""
         if self.host:
             return
-        host = Machine(self.args.build, self.logs, programs=True,
-                       direct=machine.path == "direct", **dict(machine.more))
-        self.host = host.__enter__()
-        host.start()
-        self.lab = cells.Lab(host, machine.vcpus)
+        self.host = self.stack.enter_context(Machine(
+            self.args.build, self.logs, programs=True,
+            direct=machine.path == "direct", **dict(machine.more)))
+        self.host.start()
+        self.lab = cells.Lab(self.host, machine.vcpus)
         works.prepare(self.lab)
 
     def stop(self):
@@ -184,7 +186,7 @@ class Worker:
         except LabError as error:
             self.complaints([str(error)])
         finally:
-            self.host.__exit__(None, None, None)
+            self.stack.close()
             self.host = self.lab = None
 
     def complaints(self, lines):

@@ -99,5 +99,3 @@ def rotated(group, number):
     """A group's cells in the order of this round: nobody is always first."""
     first = (number - 1) % len(group)
     return group[first:] + group[:first]
-
-

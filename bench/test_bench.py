@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of make bench's plan, of its files, and of what clients print."""
 
+import argparse
 import json
 import os
+import tempfile
 import unittest
+from unittest import mock
 
 import bench
+from cells import LabError
 import conditions
 import plan
 import works
@@ -53,7 +57,50 @@ class Plan(unittest.TestCase):
 
 
 class Runner(unittest.TestCase):
-    """What it says while it works."""
+    """What it keeps, and what it says while it works."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        os.mkdir(os.path.join(self.folder.name, "cells"))
+        self.args = argparse.Namespace(out=self.folder.name, rounds=1)
+        self.worker = bench.Worker(self.args, (0, 1))
+        self.group = plan.cells(plan.SUBSET)[:2]
+
+    def measure(self, outcome):
+        """The group's cells, by a host that does this."""
+        with mock.patch.object(bench.Worker, "boot"), \
+                mock.patch.object(bench, "measure", side_effect=outcome) \
+                as measured:
+            self.worker.measure_on(None, [self.group])
+        return measured.call_count
+
+    @staticmethod
+    def good(_, cell, number):
+        """A cell that is measured."""
+        return {"cell": cell._asdict(), "round": number}, [(5, 7)], None
+
+    def test_a_failed_cell_is_not_the_end(self):
+        def fails(lab, cell, number):
+            if cell == self.group[0]:
+                raise LabError("no answer")
+            return self.good(lab, cell, number)
+        self.assertEqual(self.measure(fails), 2)
+        failed, done = (bench.load_result(
+            bench.file_of(self.folder.name, cell, 1)) for cell in self.group)
+        self.assertEqual(failed["error"], "no answer")
+        self.assertNotIn("error", done)
+
+    def test_what_is_there_is_not_measured_again(self):
+        self.measure(self.good)
+        self.assertEqual(self.measure(self.good), 0)
+        os.remove(bench.file_of(self.folder.name, self.group[1], 1))
+        self.assertEqual(self.measure(self.good), 1)
+
+    def test_operations_are_kept_as_they_were(self):
+        self.measure(self.good)
+        self.assertEqual(bench.read_rows(bench.file_of(
+            self.folder.name, self.group[0], 1, "ops.gz")), [(5, 7)])
 
     def test_booting_is_no_part_of_the_estimate(self):
         self.assertEqual(bench.left([(0, 0), (1, 500)], 10), "")
