@@ -29,12 +29,15 @@ OPERATORS = ("fifo", "rr", "nice", "slice", "haltpoll", "irqbalance",
              "queues", "queues-summon")
 MOST = ("ping", "tcp-rr", "tcp-rr-paced", "stream-in", "stream-out",
         "apache-c1", "apache-c8", "nvme-read-d1")
+MORE = ("apache-c32", "memcached")
 KEY = ("ping", "tcp-rr-paced", "stream-in", "apache-c1", "nvme-read-d1")
 
 # Under 40 minutes on two CPUs.
 SUBSET = (
     Rows(MOST, ("alone",), (1,)),
     Rows(MOST, ("off", "recent", "summon")),
+    Rows(MORE, ("alone",), (1,)),
+    Rows(MORE, ("off", "summon")),
     Rows(("ping", "nvme-read-d1"), ("home",)),
     Rows(KEY, ("off", "summon"), (4,)),
     Rows(("ping", "apache-c1"), ("rr", "nice", "slice", "irqbalance")),

@@ -18,9 +18,9 @@ import plan
 from irqhop_bench import bootstrap, stats
 
 P50_TOLERANCE = 0.05
-CELLS = ("ping-3-4-direct-spin-off", "ping-3-4-direct-spin-recent",
+CELLS = ("ping-3-4-direct-spin-off", "ping-3-4-direct-spin-summon",
          "nvme-read-d1-3-4-direct-spin-off",
-         "nvme-read-d1-3-4-direct-spin-recent")
+         "nvme-read-d1-3-4-direct-spin-summon")
 
 
 def latencies(out, cell, rounds):
@@ -52,7 +52,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--out", default="build/repeat")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="these cells, as of bench/bench.py")
     args = parser.parse_args()
