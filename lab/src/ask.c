@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 6)
-		errx(2, "usage: ask ADDRESS COUNT PAUSE memcached SIZE | ask ADDRESS COUNT PAUSE sockperf PORT");
+		errx(2, "usage: ask ADDRESS COUNT PAUSE memcached SIZE|sockperf PORT");
 	count = strtoul(argv[2], NULL, 10);
 	pause = strtoul(argv[3], NULL, 10);
 	last = strtoul(argv[5], NULL, 10);
