@@ -276,9 +276,13 @@ def fingerprint(build):
 def begin(args):
     """OUT, with the cells of an earlier run if they are of the same lab."""
     meta = load_result(os.path.join(args.out, "meta.json")) or {}
+    folder = os.path.join(args.out, "cells")
     if meta.get("fingerprint") != fingerprint(args.build):
-        shutil.rmtree(args.out, ignore_errors=True)
-    os.makedirs(os.path.join(args.out, "cells"), exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(args.out, "complaints.txt"), "w",
+              encoding="utf-8"):
+        pass
 
 
 def write_meta(args, found, **more):
@@ -317,6 +321,20 @@ def ask_oracle(args, found):
                 write_json(file_of(args.out, cell, number), result)
 
 
+def say_what_is_wrong(args, missing):
+    """What kernels complained of, and which cells are not there."""
+    with open(os.path.join(args.out, "complaints.txt"),
+              encoding="utf-8") as file:
+        for line in file:
+            print(f"bench: a kernel complained: {line.strip()}",
+                  file=sys.stderr)
+    for cell, number in missing:
+        result = load_result(file_of(args.out, cell, number)) or {}
+        why = result.get("error", "not measured").strip().split("\n")
+        print(f"bench: FAILED: {plan.name(cell)}, round {number}: {why[0]}",
+              file=sys.stderr)
+
+
 def lead(args):
     """Have workers measure what is not there yet."""
     found = wanted(args)
@@ -341,11 +359,7 @@ def lead(args):
     missing = [one for one in everything if not is_done(args.out, *one)]
     write_meta(args, found, complete=not missing,
                wall_s=round(time.monotonic() - begun, 1))
-    for cell, number in missing:
-        result = load_result(file_of(args.out, cell, number)) or {}
-        why = result.get("error", "not measured").strip().split("\n")
-        print(f"bench: FAILED: {plan.name(cell)}, round {number}: {why[0]}",
-              file=sys.stderr)
+    say_what_is_wrong(args, missing)
     progress(f"bench: {len(everything) - len(missing)} cells and rounds are "
              f"in {args.out}/cells\n")
     return 0 if good and not missing else 1
