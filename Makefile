@@ -18,6 +18,7 @@ help:
 	@echo "  make demo         see the problem and the cure, in an emulated host"
 	@echo "  make bench        real programs, with irqhop and with what else there is"
 	@echo "  make bench-full   everything of that; takes hours, goes on where it stopped"
+	@echo "  make where        where the slow operations of it wait, from traces"
 	@echo "  make test         unit tests, and the tests in the emulated host"
 	@echo "  make test-mutants that each mechanism has a test that misses it"
 	@echo "  make test-storm   a million interrupts while guest and host change much"
@@ -90,14 +91,23 @@ demo: images
 	@echo "for programs: $(BUILD)/$(demo-out)/result.json"
 
 # The evaluation: docs/bench.md. What was measured is not measured again; a new
-# build of the module starts afresh. BENCH_FLAGS: see bench/bench.py --help.
+# build of the module starts afresh. What is there gets its report, even if a
+# cell has failed. BENCH_FLAGS: see bench/bench.py --help.
 bench: programs
 	@$(PYTHON) bench/bench.py --build $(build) --out $(build)/bench \
-		$(BENCH_FLAGS)
+		$(BENCH_FLAGS); status=$$?; \
+	$(PYTHON) bench/bench_report.py $(build)/bench && exit $$status
 
 bench-full: programs
 	@$(PYTHON) bench/bench.py --build $(build) --out $(build)/bench-full \
-		--full $(BENCH_FLAGS)
+		--full $(BENCH_FLAGS); status=$$?; \
+	$(PYTHON) bench/bench_report.py $(build)/bench-full && exit $$status
+
+# docs/bench-report.md. WHERE_FLAGS: see bench/where.py --help.
+where: programs
+	@$(PYTHON) bench/where.py --build $(build) --out $(build)/bench \
+		$(WHERE_FLAGS); status=$$?; \
+	$(PYTHON) bench/bench_report.py $(build)/bench && exit $$status
 
 # Two runs of a cell agree. REPEAT_FLAGS: see bench/repeat.py --help.
 repeat: programs
@@ -171,5 +181,5 @@ distclean:
 .NOTPARALLEL:
 
 .PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
-	tracers programs demo bench bench-full repeat choices costs outlier check-tools check model test test-mutants test-storm \
+	tracers programs demo bench bench-full where repeat choices costs outlier check-tools check model test test-mutants test-storm \
 	test-matrix lab clean distclean

@@ -134,10 +134,10 @@ class Operations(unittest.TestCase):
 
     def test_alone_every_vcpu_runs(self):
         ops = [(100_000_000, 1_000), (200_000_000, 2_000)]
-        running = where.by_vcpu(None, ops)
+        running = where.by_vcpu(None, ops, 4)
         self.assertEqual(running[3], [(90_000_000, 210_002_000)])
         self.assertEqual(where.by_vcpu([(1, 2, 0), (4, 5, 0), (3, 4, 1)],
-                                       ops)[0], [(1, 2), (4, 5)])
+                                       ops, 4)[0], [(1, 2), (4, 5)])
 
 
 class Whole(unittest.TestCase):

@@ -16,30 +16,32 @@ import os
 import sys
 
 import cells
+import conditions
+import works
 from cells import load
 from irqhop_bench import aggregate, ftrace, oracle, split, stats, timeline
 from machine import LabError, Machine, progress
 
 SLOW = 1.5
-# Options of irqhop enable's; None: it is not enabled.
-CONDITIONS = {"alone": None, "off": None, "home": "--policy home",
-              "recent": "--policy recent", "summon": "--policy summon"}
-# device: as in cells.GUEST_IRQ. program: the guest's task, if there is one.
-# inside: whether the operation is that task's. sends: the event that says that
-# a request, or an answer, is with the device. guest: events.
-# anchored: ping notes when it has printed; the host's trace knows better when
+# What needs no other machine, and is no other's than irqhop's.
+TRACED = ("off", "home", "recent", "spread", "sticky", "summon")
+# program: the guest's task, if there is one. inside: whether the operation is
+# that task's. sends: the event that says that a request, or an answer, is with
+# the device. guest: events. anchored: ping notes when it has printed; the host's trace knows better when
 # it has sent.
-Work = collections.namedtuple("Work", "device program inside sends guest "
-                              "measure anchored", defaults=(False,))
+Work = collections.namedtuple("Work", "program inside sends guest anchored",
+                              defaults=(False,))
 EVERY = ("irq/irq_handler_entry", "irq/irq_handler_exit", "ipi/ipi_entry",
          "ipi/ipi_exit")
-NET = ("napi/napi_poll", "net/netif_receive_skb", "net/net_dev_xmit")
+NET = ("napi/napi_poll", "net/netif_receive_skb")
 WORKS = {
-    "ping": Work("ping", None, False, "net_dev_xmit", NET,
-                 lambda lab, count: lab.ping(count), anchored=True),
-    "nvme-read-d1": Work("nvme", "fio", True, "nvme_setup_cmd",
-                         ("nvme/nvme_setup_cmd", "nvme/nvme_complete_rq"),
-                         lambda lab, count: lab.nvme(count)),
+    "ping": Work(None, False, "net_dev_xmit", (*NET, "net/net_dev_xmit"),
+                 True),
+    # A task answers; that it has, can be seen by its going to sleep.
+    "tcp-rr-paced": Work("sockperf", False, None, NET),
+    "apache-c1": Work("apache2", False, None, NET),
+    "nvme-read-d1": Work("fio", True, "nvme_setup_cmd", (
+        "nvme/nvme_setup_cmd", "nvme/nvme_complete_rq")),
 }
 TRACER = "/sys/kernel/tracing/instances/where"
 START = f"""
@@ -92,18 +94,19 @@ cat /proc/lpis""")
     return int(known[irq.strip()])
 
 
-def record(lab, work, condition, count):
+def record(lab, name, condition):
     """(operations, running, the guest's lines, the host's lines)."""
+    work = WORKS[name]
     # Before it is enabled, so that the first move is in the trace.
     lab.host.run(f"""{START}
 for event in irqhop/hop irqhop/return net/net_dev_xmit; do
     echo 1 >events/$event/enable
 done
 echo 1 >tracing_on""")
-    lab.set_irqhop(CONDITIONS[condition])
+    lab.set_irqhop(conditions.CONDITIONS[condition].irqhop)
     guest_start(lab, work)
     lab.watch_start()
-    ops, _ = work.measure(lab, count)
+    ops = works.WORKS[name].measure(lab).ops
     running = lab.watch_stop()
     lab.host.guest(STOP)
     lab.host.run(STOP)
@@ -127,17 +130,19 @@ def anchored(ops, lines):
     found = []
     for start, latency in ops:
         at = bisect.bisect(sent, start)
-        near = min(sent[max(0, at - 1):at + 1], key=lambda t: abs(t - start))
-        found.append((near, latency))
+        off, near = min((abs(time - start), time)
+                        for time in sent[max(0, at - 1):at + 1])
+        # Pings are 2 ms apart and more.
+        found.append((near if off < 1_000_000 else start, latency))
     return found
 
 
-def by_vcpu(running, ops):
+def by_vcpu(running, ops, vcpus):
     """{vCPU: [(begin, end)]}; alone, none is ever switched."""
     ends = ops[0][0] - 10_000_000, sum(ops[-1]) + 10_000_000
     if running is None:
-        return {vcpu: [ends] for vcpu in range(cells.VCPUS)}
-    found = {vcpu: [] for vcpu in range(cells.VCPUS)}
+        return {vcpu: [ends] for vcpu in range(vcpus)}
+    found = {vcpu: [] for vcpu in range(vcpus)}
     for begin, end, vcpu in running:
         found[vcpu].append((begin, end))
     return found
@@ -146,25 +151,26 @@ def by_vcpu(running, ops):
 class Traced:
     """A cell's operations, each with its phases."""
 
-    def __init__(self, lab, work, traces):
+    def __init__(self, lab, name, traces):
+        work, device = WORKS[name], works.WORKS[name].device
         ops, running, guest, host = traces
         if work.anchored:
             ops = anchored(ops, host)
         self.ops = ops
-        parsed = ftrace.Guest(guest, cells.GUEST_IRQ[work.device],
+        parsed = ftrace.Guest(guest, cells.GUEST_IRQ[device],
                               work.program, work.sends)
         self.scene = split.Scene(
-            by_vcpu(running, ops), parsed.doing,
-            ftrace.moves(host, intid(lab, work.device),
-                         lab.home[work.device]),
-            work.device == "ping")
+            by_vcpu(running, ops, lab.vcpus), parsed.doing,
+            ftrace.moves(host, intid(lab, device),
+                         lab.home[device]),
+            device == "ping")
         self.chains = [
             split.phases(events, start, start + latency,
                          sender(events) if work.inside else None)
             for start, latency, events in within(ops, parsed.events)]
         # What of a way is the device's, and not a wait for the guest.
         ways = [ns for c in self.chains for ns in split.ways(c)]
-        self.device_ns = (min(ways, default=0) if work.device == "nvme"
+        self.device_ns = (min(ways, default=0) if device == "nvme"
                           else 0)
 
         spans = [s for one in self.scene.running.values() for s in one]
@@ -224,7 +230,7 @@ def entry(traced, key, alone):
         "none_ran_us": stats.us(none_ran or 0),
         "oracle": aggregate.summary(known) if known else None,
         "timeline": timeline.build(chosen, traced.scene,
-                                   range(cells.VCPUS)),
+                                   range(key["vcpus"])),
     }
 
 
@@ -249,25 +255,41 @@ def say(data):
         data["over_us"], waits or "-", data["none_ran_us"]))
 
 
+def traced_cell(lab, key, alone):
+    """What a cell's file says, and alone's (median, p99) in ns; `alone` is
+    that, or None for that cell itself."""
+    progress("where: %(work)s, %(overcommit)d:1, %(condition)s" % key)
+    lab.set_load(key["overcommit"])
+    traced = Traced(lab, key["work"],
+                    record(lab, key["work"], key["condition"]))
+    if alone is None:
+        found = aggregate.summary([ns for _, ns in traced.ops])
+        alone = [round(found[f] * 1000) for f in ("p50", "p99")]
+    return entry(traced, key, alone), alone
+
+
 def run(lab, args):
-    """Every cell once; alone first, by which the others are measured."""
+    """Every cell once; alone first, by which the others are measured.
+    Returns how many there are not."""
+    failed = 0
     for name in args.works:
         alone = None
         for overcommit, condition in [(1, "alone")] + [
                 (o, c) for o in args.overcommit for c in args.conditions]:
-            progress(f"where: {name}, {overcommit}:1, {condition}")
-            lab.set_load(overcommit)
-            work = WORKS[name]
-            traced = Traced(lab, work, record(lab, work, condition, args.count))
-            if alone is None:
-                found = aggregate.summary([ns for _, ns in traced.ops])
-                alone = [round(found[f] * 1000) for f in ("p50", "p99")]
-            data = entry(traced, {
-                "work": name, "overcommit": overcommit,
-                "vcpus": cells.VCPUS, "path": lab.path,
-                "neighbours": "spin", "condition": condition}, alone)
-            write(args.out, data)
-            say(data)
+            key = {"work": name, "overcommit": overcommit,
+                   "vcpus": lab.vcpus, "path": lab.path,
+                   "neighbours": "spin", "condition": condition}
+            try:
+                data, alone = traced_cell(lab, key, alone)
+                write(args.out, data)
+                say(data)
+            except LabError as error:
+                failed += 1
+                print(f"where: {name}, {overcommit}:1, {condition}: {error}",
+                      file=sys.stderr)
+                if alone is None:
+                    break
+    return failed
 
 
 def some_of(known):
@@ -286,13 +308,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--out", default="build/bench")
-    parser.add_argument("--count", type=int, default=400,
-                        help="operations a cell")
     for name, known, default in (
             ("works", WORKS, list(WORKS)),
             ("overcommit", load.NEIGHBOURS, [3, 4]),
-            ("conditions", [c for c in CONDITIONS if c != "alone"],
-             ["off", "recent", "summon"])):
+            ("conditions", TRACED, ["off", "recent", "summon"])):
         parser.add_argument(f"--{name}", type=some_of(known),
                             default=default, metavar="LIST",
                             help=f"some of {','.join(map(str, known))} "
@@ -305,14 +324,16 @@ def main():
     args = arguments()
     try:
         with Machine(args.build,
-                     os.path.join(args.out, "logs", "where")) as host:
+                     os.path.join(args.out, "logs", "where"),
+                     programs=True) as host:
             progress("where: booting the emulated host and its guest")
             host.start()
-            run(cells.Lab(host), args)
+            lab = cells.Lab(host)
+            works.prepare(lab)
+            return int(run(lab, args) > 0)
     except LabError as error:
         print(f"\nwhere: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

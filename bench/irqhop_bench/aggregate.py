@@ -19,6 +19,8 @@ SCHEMA = "irqhop-bench/1"
 PERCENTILES = {"p50": 500, "p90": 900, "p99": 990, "p999": 999}
 # Fewer rounds than this do not tell how far rounds differ by chance.
 ENOUGH_ROUNDS = 3
+# So many cells are named where many are missing.
+NAMED = 5
 # So much of their share, in per cent, the neighbours may lose.
 LOSS = 1.0
 COUNTERS = ("hops", "returns", "stranded", "in_handler", "held_back",
@@ -281,7 +283,9 @@ def warnings(bench, cells):
     missing = sorted(asked - {c["id"] for c in cells})
     if missing:
         out.append("%d of the %d cells that were asked for are not there: %s"
-                   % (len(missing), len(asked), ", ".join(missing)))
+                   % (len(missing), len(asked),
+                      ", ".join(missing[:NAMED])
+                      + ", ..." * (len(missing) > NAMED)))
     elif bench.meta.get("complete") is False:
         out.append("the run is not complete: some cells lack rounds")
     out += ["%s: %d operations were not answered" % (c["id"], c["lost"])

@@ -587,19 +587,22 @@ def _plain(value):
     return str(value)
 
 
-def _repeat(result):
-    command = result["meta"].get("command", "make bench")
+def _repeat(_):
     return tag(
-        "p", "On a Debian machine (12 or later; x86-64; nothing special in "
+        "p", "On a Debian machine (12 or later, x86-64; nothing special in "
         "hardware), in irqhop\u2019s sources:") + tag("pre", esc(
-            "%s\n\n# everything, restartable, one cell at a time:\n"
-            "make bench-full\n\n# where the time went (traced cells):\n"
-            "/usr/bin/python3 bench/where.py\n\n"
-            "# this page again, from what was measured:\n"
-            "/usr/bin/python3 bench/bench_report.py" % command)) + tag(
-                "p", "Beside this page lies <code>result.json</code> with "
-                "all figures, per round as well; its keys are described in "
-                "<code>docs/bench-report.md</code>.")
+            "make bench         # a chosen subset\n"
+            "make bench-full    # everything; goes on where it stopped\n"
+            "make where         # traced: the split and the timelines")) \
+        + tag("p", "Some cells only, by their names in the table of the "
+              "targets:") + tag("pre", esc(
+                  "make bench BENCH_FLAGS=\"--only 'ping-3-*'\"\n"
+                  "make where WHERE_FLAGS=\"--works ping --overcommit 3\"")) \
+        + tag("p", "Beside this page lies <code>result.json</code> with all "
+              "figures, per round as well. What is measured and how stands "
+              "in <code>docs/bench.md</code>, the report\u2019s arithmetic "
+              "and the keys of <code>result.json</code> in "
+              "<code>docs/bench-report.md</code>.")
 
 
 SECTIONS = [
