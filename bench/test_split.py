@@ -62,8 +62,22 @@ class Phases(unittest.TestCase):
                          (9, "handled", 0), (18, "completed", 3),
                          (19, "woken", 3), (20, "runs", 3)], 0, 22, 3)[2:],
             [("handled", 8, 9, 0), ("woken", 9, 18, 3),
-             ("handled", 18, 19, 3), ("woken", 19, 20, 3),
+             ("task", 18, 19, 3), ("woken", 19, 20, 3),
              ("task", 20, 22, 3)])
+
+    def test_completed_and_nobody_was_woken(self):
+        # The task had not slept yet, and goes on when its vCPU does.
+        self.assertEqual(
+            self.states([(2, "sent", 3), (8, "handler", 0),
+                         (9, "handled", 0), (10, "completed", 0)],
+                        0, 22, 3)[2:],
+            [("handled", 8, 9, 0), ("handled", 9, 10, 0),
+             ("task", 10, 22, 3)])
+
+    def test_sent_just_before(self):
+        self.assertEqual(
+            self.states([(-3, "sent", 3), (8, "handler", 0)], 0, 9, 3),
+            [("way", 0, 8, None), ("handled", 8, 9, 0)])
 
     def test_found_by_a_poll(self):
         self.assertEqual(

@@ -131,6 +131,14 @@ class Operations(unittest.TestCase):
             [(s, n, [e.time for e in found]) for s, n, found
              in where.within([(5, 2), (8, 3), (30, 1)], events)],
             [(5, 2, [5, 6]), (8, 3, [9]), (30, 1, [])])
+        events.append(Event(21, "woken", 0))
+        self.assertEqual(
+            [[e.time for e in found] for _, _, found
+             in where.within([(8, 3), (30, 1)], events, 10)],
+            [[6, 9], [20]])
+        events[-1] = Event(21, "completed", 0)
+        self.assertEqual([found for _, _, found in
+                          where.within([(30, 1)], events, 10)], [[]])
 
     def test_alone_every_vcpu_runs(self):
         ops = [(100_000_000, 1_000), (200_000_000, 2_000)]

@@ -23,6 +23,7 @@ from irqhop_bench import aggregate, ftrace, oracle, split, stats, timeline
 from machine import LabError, Machine, progress
 
 SLOW = 1.5
+SLACK = 100_000
 # What needs no other machine, and is no other's than irqhop's.
 TRACED = ("off", "home", "recent", "spread", "sticky", "summon")
 # program: the guest's task, if there is one. inside: whether the operation is
@@ -167,7 +168,8 @@ class Traced:
         self.chains = [
             split.phases(events, start, start + latency,
                          sender(events) if work.inside else None)
-            for start, latency, events in within(ops, parsed.events)]
+            for start, latency, events in within(
+                ops, parsed.events, SLACK if work.inside else 0)]
         # What of a way is the device's, and not a wait for the guest.
         ways = [ns for c in self.chains for ns in split.ways(c)]
         self.device_ns = (min(ways, default=0) if device == "nvme"
@@ -196,16 +198,27 @@ class Traced:
         return [alone_ns + wait for wait in waits if wait is not None]
 
 
-def within(ops, events):
-    """(start, latency, its events) of each operation, one after the other."""
+def within(ops, events, slack=0):
+    """(start, latency, its events) of each operation, one after the other.
+
+    A request may have been sent just before it is said to begin: what puts a
+    client's clock on the host's takes the shortest way for none. So the last
+    that was sent in the `slack` before, and is not completed, is among the
+    operation's events.
+    """
     at = 0
     for start, latency in ops:
         while at < len(events) and events[at].time < start:
             at += 1
-        last = at
+        first = last = at
         while last < len(events) and events[last].time <= start + latency:
             last += 1
-        yield start, latency, events[at:last]
+        while first and events[first - 1].time >= start - slack:
+            first -= 1
+        before = [e for e in events[first:at]
+                  if e.kind in ("sent", "completed")][-1:]
+        yield start, latency, [e for e in before
+                               if e.kind == "sent"] + events[at:last]
 
 
 def sender(events):

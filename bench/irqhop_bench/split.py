@@ -68,6 +68,8 @@ class Chain:
 
     def become(self, time, state, vcpu, waited_for=None):
         """The current phase ends, and another begins."""
+        # What is known to be the operation's may have been before its begin.
+        time = max(time, self.since)
         if time > self.since:
             self.phases.append(Phase(self.since, time, self.state,
                                      self.vcpu if waited_for is None
@@ -91,10 +93,12 @@ class Chain:
             self.become(event.time, "handled", event.vcpu)
 
     def completed(self, event):
-        """The request is completed: on another vCPU, if by an IPI to it."""
-        if self.state == "handled" and event.vcpu != self.vcpu:
-            self.state = "woken"
-            self.become(event.time, "handled", event.vcpu, event.vcpu)
+        """The request is completed: on another vCPU, if by an IPI to it. A
+        task that slept is woken next; one that did not goes on by itself."""
+        if self.state == "handled":
+            if event.vcpu != self.vcpu:
+                self.state = "woken"
+            self.become(event.time, "task", self.task, event.vcpu)
 
     def polled(self, event):
         """The driver has polled, and nobody was woken."""
