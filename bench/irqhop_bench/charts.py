@@ -158,7 +158,7 @@ def stacked(rows, unit):
     height = 64 + 34 * len(rows)
     total = max([sum(waits.values()) for _, waits in rows] + [1e-9])
     out = _head(height)
-    out += ["set lmargin 7", "set rmargin 2", "set tmargin 0.6",
+    out += ["set lmargin 9", "set rmargin 2", "set tmargin 0.6",
             "set bmargin 3", "set border 1",
             "set xrange [0:%g]" % (1.17 * total),
             "set xtics %g,%g,%g" % tics(0, 1.1 * total, 5),

@@ -309,8 +309,7 @@ def _timelines(result, draw):
             used |= {wait["kind"] for wait in line["waits"]}
             out.append(draw.figure(
                 charts.timeline(line), "%s, %d:1, %s: %s\u202f\u00b5s" % (
-                    names.work_title(work), at,
-                    names.condition_title(condition),
+                    names.work_title(work), at, condition,
                     number(line["latency_us"])),
                 tag("ol", "".join(
                     tag("li", "%s\u202f\u00b5s: %s" % (
@@ -371,8 +370,10 @@ def _split(result, draw):
                 "tables below.") + table(
                     [("work", "text"), ("", ""), ("condition", "text"),
                      ("n", ""), ("slow", ""), ("slow is over", "")]
-                    + [(charts.WAIT_STYLE[n][0], "") for n in split.WAITS]
-                    + [("of the first: no vCPU ran", "")], rows) + _glossary()
+                    + [(charts.WAIT_STYLE[split.WAITS[0]][0], ""),
+                       ("of that, no vCPU ran", "")]
+                    + [(charts.WAIT_STYLE[n][0], "")
+                       for n in split.WAITS[1:]], rows) + _glossary()
 
 
 def _per_operation(one):
@@ -387,8 +388,14 @@ def _split_row(work, at, first, condition, one):
         esc(names.work_title(work)), "%d:1" % at,
         esc(names.condition_title(condition)), number(one.get("n")),
         number(one.get("slow")), number(one.get("over_us")),
-        *(number((one["split"] or {}).get(n)) for n in split.WAITS),
-        number(one.get("none_ran_us"))])
+        *(number(us) for us in _split_figures(one))])
+
+
+def _split_figures(one):
+    """A split as the table has it: after the first wait, that part of it in
+    which no vCPU ran."""
+    parts = [(one["split"] or {}).get(name) for name in split.WAITS]
+    return [parts[0], one["none_ran_us"], *parts[1:]]
 
 
 def _glossary():

@@ -15,10 +15,13 @@ def _us(ns):
 def _marks(chain, scene, end):
     """[(time, vCPU, text)] of an operation's phases."""
     last, before = None, None
-    for phase in chain:
+    for phase, after in zip(chain, [*chain[1:], None]):
         again = (phase.state, phase.vcpu) == before
         before = (phase.state, phase.vcpu)
-        if again or phase.state == "polled":
+        # Between a request's completion and the waking of its task.
+        between = (phase.state, last) == ("task", "handled") and \
+            after and after.state == "woken"
+        if again or between or phase.state == "polled":
             continue
         text = _MARKS[phase.state]
         if phase.state == "task" and last is None:
