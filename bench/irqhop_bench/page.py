@@ -582,7 +582,7 @@ def _conditions(result):
         "interrupts to a vCPU that runs, without an exit. Injected: KVM "
         "does."]
     return items(words) + table(
-        [("", "text"), ("", "text")],
+        [("what", "text"), ("", "text")],
         [("", [esc(a), esc(b)]) for a, b in facts], "short")
 
 
