@@ -18,7 +18,7 @@ import jsonschema
 import bench_report
 import synthetic_cells
 from irqhop_bench import (aggregate, bootstrap, cellfiles, charts, page,
-                          summary, targets)
+                          split, summary, targets)
 
 US = 1000
 
@@ -499,6 +499,38 @@ class Missing(Directory):
         self.assertEqual(code, 1)
         self.assertIn("no cells", errors.getvalue())
         self.assertEqual(os.listdir(self.root), [])
+
+
+class Left(unittest.TestCase):
+    """What slow operations still wait for."""
+
+    def said(self, slow, none_ran=0, **waits):
+        """The line, where off had 50 slow ones."""
+        def one(condition, slow):
+            return {"cell": {"work": "ping", "overcommit": 3,
+                             "condition": condition}, "n": 100, "slow": slow,
+                    "none_ran_us": none_ran,
+                    "split": {**dict.fromkeys(split.WAITS, 0), **waits}}
+        [line] = summary.left({"policy": "recent", "traced": [
+            one("recent", slow), one("off", 50)]})
+        return line
+
+    def test_says_what_most_of_it_is(self):
+        line = self.said(7, second_wait=60, poll_window=30, other=10)
+        self.assertIn("slow were 7 of 100 operations with irqhop, 50 of 100 "
+                      "without", line)
+        self.assertIn("second wait 60\u202f% and poll window 30\u202f%",
+                      line)
+        self.assertNotIn("other", line)
+
+    def test_says_that_nobody_ran(self):
+        line = self.said(7, none_ran=90, interrupt_preempted=100)
+        self.assertIn("90\u202f% of that while no vCPU", line)
+        self.assertNotIn("no vCPU", self.said(7, none_ran=40,
+                                              interrupt_preempted=100))
+
+    def test_none_is_slow(self):
+        self.assertNotIn("wait", self.said(0))
 
 
 class Schema(Directory):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From traces' text to events, spans and a timeline."""
 
+import tempfile
 import unittest
+import unittest.mock
 
 import where
-from irqhop_bench import ftrace, split, timeline
+from irqhop_bench import cellfiles, ftrace, split, timeline
 from irqhop_bench.split import Event, Phase, Span
 
 READ = """\
@@ -164,6 +166,40 @@ class Whole(unittest.TestCase):
         self.assertEqual(
             {name: ns // US for name, ns in parts.items() if ns},
             {"interrupt_preempted": 15, "second_wait": 13, "other": 62})
+
+    def test_file_of_a_cell(self):
+        at = 10 * S
+        # Alone, and then with vCPU 3 preempted while it is woken.
+        running = [(at, at + S, 0), (at, at + 66 * US, 3),
+                   (at + 79 * US, at + S, 3)]
+        lab = unittest.mock.Mock(vcpus=4, home={"nvme": 0})
+        with unittest.mock.patch.object(where, "intid", return_value=8193):
+            traced = where.Traced(lab, "nvme-read-d1", (
+                [(at, 90 * US)], running, ftrace.events(READ), []))
+        key = {"work": "nvme-read-d1", "overcommit": 3, "vcpus": 4,
+               "path": "direct", "neighbours": "spin", "condition": "off"}
+        data = where.entry(traced, key, (40 * US, 50 * US))
+        self.assertEqual((data["n"], data["slow"], data["over_us"]),
+                         (1, 1, 75))
+        # The fastest way is this one's: all of it is the device's.
+        self.assertEqual(
+            {name: us for name, us in data["split"].items() if us},
+            {"second_wait": 13, "device": 50, "other": 27})
+        self.assertEqual(data["none_ran_us"], 0)
+        self.assertEqual(data["oracle"]["mean"], 40)
+        self.assertEqual(
+            [m["text"] for m in data["timeline"]["marks"]],
+            ["the task on vCPU 3 sends its request",
+             "the request is sent; its interrupt points at vCPU 0",
+             "vCPU 0 takes the interrupt", "the task is woken",
+             "the task runs on vCPU 3", "done"])
+        with tempfile.TemporaryDirectory() as out:
+            where.write(out, data)
+            [known] = cellfiles.read(out).where.values()
+        self.assertEqual(known["timeline"], data["timeline"])
+        # Nothing is slow where the limit is higher.
+        calm = where.entry(traced, key, (40 * US, 90 * US))
+        self.assertEqual((calm["slow"], sum(calm["split"].values())), (0, 0))
 
     def test_spans_hold_what_is_asked_for(self):
         scene = split.Scene({}, {1: [Span(0, 9, "poll"),

@@ -12,21 +12,16 @@ import re
 import shutil
 import subprocess
 
-from . import plot
+from . import plot, split
 from .names import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 WIDTH = 400
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
 
-WAIT_STYLE = {
-    "interrupt_preempted": ("interrupt on a preempted vCPU", VERMILION),
-    "in_handler": ("in a handler", PURPLE),
-    "poll_window": ("poll window", "#6A4C93"),
-    "second_wait": ("second wait", ORANGE),
-    "own_task_preempted": ("own task preempted", SKY),
-    "device": ("device", BLACK),
-    "other": ("other", "#C9CCD1"),
-}
+# (name, colour) of each wait.
+WAIT_STYLE = {name: (split.NAMES[name], colour) for name, colour in zip(
+    split.WAITS, (VERMILION, PURPLE, "#6A4C93", ORANGE, SKY, BLACK,
+                  "#C9CCD1"))}
 
 
 class ChartError(Exception):

@@ -91,6 +91,12 @@ def _first(result):
         out.append(items([
             tag("span", words[v], class_="tag " + v) + esc(line)
             for v, line in found], class_="verdicts"))
+    rest = summary.left(result)
+    if rest:
+        out.append(tag("h3", "What is left, and what it waits for"))
+        out.append(items(map(esc, rest)))
+        out.append(tag("p", 'What the names mean: <a href="#split">Where the '
+                       "time went</a>.", class_="soft"))
     bad = [esc(line) for line in summary.unfavourable(result)]
     others = [esc(line) for line in summary.other_settings(result)]
     missing = [esc(line) for line in summary.not_measured(result)]
@@ -271,7 +277,7 @@ def _usual(key, at):
 def _oracle_points(result, work, at):
     """[(us, share)] by the cell's own figures, or those of a traced one."""
     cell = summary.index(result).get((work, at, result["policy"])) or {}
-    traced = _traced(result).get((work, at, result["policy"])) or {}
+    traced = summary.traced(result).get((work, at, result["policy"])) or {}
     known = cell.get("oracle") or traced.get("oracle") or {}
     return [(known[name], share) for name, share in (
         ("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p999", 0.001))
@@ -285,21 +291,15 @@ def _missing_curves(curves, points):
     return "Not measured: %s." % ", ".join(missing) if missing else ""
 
 
-def _traced(result):
-    """{(work, overcommit, condition): a traced cell}."""
-    return {(t["cell"]["work"], t["cell"]["overcommit"],
-             t["cell"]["condition"]): t for t in result["traced"]}
-
-
 def _traced_pairs(result):
     """[(work, overcommit)] in order."""
     wanted = ("off", *summary.shown(result))
-    return sorted({key[:2] for key in _traced(result) if key[2] in wanted},
+    return sorted({key[:2] for key in summary.traced(result) if key[2] in wanted},
                   key=lambda k: (names.work_order(k[0]), k[1]))
 
 
 def _timelines(result, draw):
-    traced = _traced(result)
+    traced = summary.traced(result)
     out, used = [], set()
     for work, at in _traced_pairs(result):
         for condition in ("off", *summary.shown(result)):
@@ -336,7 +336,7 @@ def _timelines(result, draw):
 
 
 def _split(result, draw):
-    traced = _traced(result)
+    traced = summary.traced(result)
     out, rows = [], []
     for work, at in _traced_pairs(result):
         pair = [(condition, traced[work, at, condition]) for condition

@@ -30,6 +30,15 @@ from collections import namedtuple
 WAITS = ("interrupt_preempted", "in_handler", "poll_window", "second_wait",
          "own_task_preempted", "device", "other")
 
+NAMES = {
+    "interrupt_preempted": "interrupt on a preempted vCPU",
+    "in_handler": "in a handler",
+    "poll_window": "poll window",
+    "second_wait": "second wait",
+    "own_task_preempted": "own task preempted",
+    "device": "device",
+    "other": "other",
+}
 MEANING = {
     "interrupt_preempted": "the vCPU that the interrupt pointed at was "
     "preempted, and its handler could not begin",

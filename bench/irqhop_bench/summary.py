@@ -5,7 +5,7 @@ Each sentence has words for the unfavourable case, and what was not measured is
 said in the same place.
 """
 
-from . import names
+from . import names, split
 from .targets import SETTING, in_setting
 
 MINUS, THIN = "\u2212", "\u202f"
@@ -277,6 +277,49 @@ def unfavourable(result):
                        c["lost"] for c in result["cells"]
                        if c["condition"] == "off")))
     return out
+
+
+def traced(result):
+    """{(work, overcommit, condition): a traced cell}."""
+    return {(t["cell"]["work"], t["cell"]["overcommit"],
+             t["cell"]["condition"]): t for t in result["traced"]}
+
+
+def _says_waits(one):
+    """What the slow operations of a traced cell waited for most."""
+    waits = {name: us for name, us in one["split"].items() if us > 0}
+    total = sum(waits.values())
+    most = sorted(waits, key=waits.get, reverse=True)[:2]
+    parts = []
+    for name in most:
+        part = "%s %.0f\u202f%%" % (split.NAMES[name],
+                                   100 * waits[name] / total)
+        none_ran = one["none_ran_us"] or 0
+        if name == "interrupt_preempted" and 2 * none_ran > waits[name]:
+            part += " (%.0f\u202f%% of that while no vCPU of the guest ran " \
+                "at all, where no redirect can help)" % (
+                    100 * none_ran / waits[name])
+        parts.append(part)
+    return _and(parts)
+
+
+def left(result):
+    """What slow operations still wait for with irqhop, a line each work."""
+    cells = traced(result)
+    out = []
+    for (work, overcommit, condition), one in cells.items():
+        off = cells.get((work, overcommit, "off"))
+        if condition != result["policy"] or not off or not one["n"] or \
+                not off["n"]:
+            continue
+        line = "%s at %d:1: slow were %d of %d operations with irqhop, %d " \
+            "of %d without" % (names.work_title(work), overcommit,
+                               one["slow"], one["n"], off["slow"], off["n"])
+        if one["slow"]:
+            line += ". What they wait for most with irqhop: %s" \
+                % _says_waits(one)
+        out.append(((names.work_order(work), overcommit), line))
+    return [line for _, line in sorted(out)]
 
 
 def other_settings(result):
