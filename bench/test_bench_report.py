@@ -16,9 +16,10 @@ import xml.etree.ElementTree
 import jsonschema
 
 import bench_report
+import plan
 import synthetic_cells
-from irqhop_bench import (aggregate, bootstrap, cellfiles, charts, page,
-                          split, summary, targets)
+from irqhop_bench import (aggregate, bootstrap, cellfiles, charts, names,
+                          page, split, summary, targets)
 
 US = 1000
 
@@ -291,7 +292,21 @@ class Targets(Directory):
     def test_works_are_known(self):
         for target in targets.TARGETS:
             for work in target.works or ():
-                self.assertIn(work, summary.names.WORKS)
+                self.assertIn(work, names.WORKS)
+
+
+class Names(unittest.TestCase):
+    def test_all_that_is_measured_has_a_name(self):
+        for cell in plan.cells(plan.SUBSET + plan.FULL):
+            self.assertIn(cell.work, names.WORKS)
+            self.assertIn(cell.condition, names.CONDITIONS)
+
+    def test_default_policy(self):
+        self.assertEqual(names.default_policy({"off", "recent", "summon"}),
+                         "summon")
+        self.assertEqual(names.default_policy({"off", "spread", "recent"}),
+                         "recent")
+        self.assertEqual(names.default_policy({"off", "fifo"}), "summon")
 
 
 class Files(Directory):

@@ -59,12 +59,12 @@ CONDITIONS = {
     "spread": Condition("irqhop, spread", "irqhop"),
     "sticky": Condition("irqhop, sticky", "irqhop"),
     "fifo": Condition("vCPUs at SCHED_FIFO", "today"),
+    "rr": Condition("vCPUs at SCHED_RR", "today"),
     "nice": Condition("vCPUs at nice -20", "today"),
     "slice": Condition("shorter slice", "today"),
     "haltpoll": Condition("halt polling", "today"),
     "irqbalance": Condition("irqbalance in the guest", "today"),
     "queues": Condition("more queues", "today"),
-    "queues-recent": Condition("irqhop, recent, more queues", "irqhop"),
     "queues-summon": Condition("irqhop, summon, more queues", "irqhop"),
 }
 
