@@ -99,6 +99,20 @@ class Phases(unittest.TestCase):
             self.states([(1, "runs", 1), (5, "woken", 0), (9, "runs", 2)],
                         0, 12)[1], ("woken", 5, 9, 2))
 
+    def test_answered_by_a_task_that_had_not_slept(self):
+        chain = split.phases(events(
+            (5, "handler", 0), (6, "received", 0), (7, "polled", 0),
+            (20, "sleeps", 1)), 0, 25, awake=1)
+        self.assertEqual([(p.state, p.begin, p.end, p.vcpu) for p in chain],
+                         [("way", 0, 5, None), ("handled", 5, 6, 0),
+                          ("task", 6, 20, 1), ("out", 20, 25, None)])
+
+    def test_moves_while_it_runs(self):
+        self.assertEqual(
+            self.states([(2, "sent", 3), (5, "handler", 0), (6, "woken", 0),
+                         (7, "runs", 3), (9, "runs", 2)], 0, 12, 3)[-2:],
+            [("task", 7, 9, 3), ("task", 9, 12, 2)])
+
     def test_phases_are_the_operation(self):
         rng = random.Random(3)
         kinds = [name for name in vars(split.Chain) if name not in (
@@ -107,7 +121,7 @@ class Phases(unittest.TestCase):
             rows = sorted((rng.randrange(1, 50), rng.choice(kinds),
                            rng.randrange(4)) for _ in range(8))
             chain = split.phases(events(*rows), 0, 50,
-                                 rng.choice((None, 3)))
+                                 rng.choice((None, 3)), rng.choice((None, 1)))
             self.assertEqual(chain[0].begin, 0)
             self.assertEqual(chain[-1].end, 50)
             for one, after in zip(chain, chain[1:]):

@@ -142,6 +142,12 @@ class Operations(unittest.TestCase):
         self.assertEqual([found for _, _, found in
                           where.within([(30, 1)], events, 10)], [[]])
 
+    def test_awake(self):
+        events = [Event(1, "runs", 2), Event(4, "received", 0),
+                  Event(6, "sleeps", 2)]
+        self.assertEqual([where.awake(events, t) for t in (0, 1, 5, 6)],
+                         [None, 2, 2, None])
+
     def test_alone_every_vcpu_runs(self):
         ops = [(100_000_000, 1_000), (200_000_000, 2_000)]
         running = where.by_vcpu(None, ops, 4)

@@ -28,10 +28,11 @@ SLACK = 100_000
 TRACED = ("off", "home", "recent", "spread", "sticky", "summon")
 # program: the guest's task, if there is one. inside: whether the operation is
 # that task's. sends: the event that says that a request, or an answer, is with
-# the device. guest: events. anchored: ping notes when it has printed; the host's trace knows better when
-# it has sent.
-Work = collections.namedtuple("Work", "program inside sends guest anchored",
-                              defaults=(False,))
+# the device. guest: events. anchored: ping notes when it has printed; the
+# host's trace knows better when it has sent. single: the program has one task,
+# which answers everything.
+Work = collections.namedtuple("Work", "program inside sends guest anchored "
+                              "single", defaults=(False, False))
 EVERY = ("irq/irq_handler_entry", "irq/irq_handler_exit", "ipi/ipi_entry",
          "ipi/ipi_exit")
 NET = ("napi/napi_poll", "net/netif_receive_skb")
@@ -39,7 +40,7 @@ WORKS = {
     "ping": Work(None, False, "net_dev_xmit", (*NET, "net/net_dev_xmit"),
                  True),
     # A task answers; that it has, can be seen by its going to sleep.
-    "tcp-rr-paced": Work("sockperf", False, None, NET),
+    "tcp-rr-paced": Work("sockperf", False, None, NET, single=True),
     "apache-c1": Work("apache2", False, None, NET),
     "nvme-read-d1": Work("fio", True, "nvme_setup_cmd", (
         "nvme/nvme_setup_cmd", "nvme/nvme_complete_rq")),
@@ -167,7 +168,8 @@ class Traced:
             device == "ping")
         self.chains = [
             split.phases(events, start, start + latency,
-                         sender(events) if work.inside else None)
+                         sender(events) if work.inside else None,
+                         awake(parsed.events, start) if work.single else None)
             for start, latency, events in within(
                 ops, parsed.events, SLACK if work.inside else 0)]
         # What of a way is the device's, and not a wait for the guest.
@@ -224,6 +226,14 @@ def within(ops, events, slack=0):
 def sender(events):
     """The vCPU on which an operation's request is sent."""
     return next((e.vcpu for e in events if e.kind == "sent"), None)
+
+
+def awake(events, time):
+    """The vCPU of a task that was switched to and has not slept since."""
+    last = bisect.bisect(events, time, key=lambda e: e.time)
+    seen = next((e for e in reversed(events[:last])
+                 if e.kind in ("runs", "sleeps")), None)
+    return seen.vcpu if seen and seen.kind == "runs" else None
 
 
 def entry(traced, key, alone):

@@ -68,12 +68,13 @@ Wait = namedtuple("Wait", "begin end vcpu name")
 class Chain:
     """The phases of one operation, built from its events in their order."""
 
-    def __init__(self, begin, state, vcpu):
+    def __init__(self, begin, state, vcpu, awake=None):
         self.phases = []
         self.since = begin
         self.state = state
         self.vcpu = vcpu       # of the state
         self.task = vcpu       # where the task was last seen
+        self.awake = awake     # where it is, as long as it has not slept
 
     def become(self, time, state, vcpu, waited_for=None):
         """The current phase ends, and another begins."""
@@ -91,10 +92,13 @@ class Chain:
             self.become(event.time, "handled", event.vcpu)
 
     def received(self, event):
-        """The stack has a packet: without a handler, a poll has found it."""
+        """The stack has a packet: without a handler, a poll has found it. A
+        task that has not slept is not woken, and reads it by itself."""
         if self.state == "way":
             self.state = "polled"
             self.become(event.time, "handled", event.vcpu, event.vcpu)
+        if self.state == "handled" and self.awake is not None:
+            self.become(event.time, "task", self.awake)
 
     def handled(self, event):
         """The handler ends; see completed()."""
@@ -123,10 +127,15 @@ class Chain:
         """The task is switched to."""
         if self.state == "woken":
             self.become(event.time, "task", event.vcpu, event.vcpu)
+        elif self.state == "task" and event.vcpu != self.vcpu:
+            self.become(event.time, "task", event.vcpu)
         self.task = event.vcpu
+        if self.awake is not None:
+            self.awake = event.vcpu
 
     def sleeps(self, event):
         """The task is switched from, and not because of another one."""
+        self.awake = None
         if self.state == "task":
             self.become(event.time, "way", None)
 
@@ -147,10 +156,11 @@ class Chain:
         return self.phases
 
 
-def phases(events, begin, end, task=None):
+def phases(events, begin, end, task=None, awake=None):
     """An operation's phases. `task`: the vCPU of the task that begins it; None
-    if it comes from outside."""
-    chain = Chain(begin, "way" if task is None else "task", task)
+    if it comes from outside. `awake`: then the vCPU of the task that is to
+    answer, if it has not slept since the one before."""
+    chain = Chain(begin, "way" if task is None else "task", task, awake)
     for event in events:
         getattr(chain, event.kind)(event)
     return chain.end(end)
