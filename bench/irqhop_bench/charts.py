@@ -200,8 +200,13 @@ def _decades(low, high):
     """Tics of a logarithmic axis: more than one, and not too many."""
     parts = (1,) if high / low > 100 else (1, 2, 5)
     return "set xtics (%s)" % ", ".join(
-        "'%g' %g" % (n * 10 ** k, n * 10 ** k)
+        "'%s' %g" % (_thousands(n * 10 ** k), n * 10 ** k)
         for k in range(-1, 7) for n in parts)
+
+
+def _thousands(value):
+    """A short label of a tic."""
+    return "%gk" % (value / 1000) if value >= 10_000 else "%g" % value
 
 
 def distribution(curves, points):
@@ -250,8 +255,8 @@ def timeline(line):
     marks = line["marks"]
     length = line["length_us"]
     scale, unit = (1000, "ms") if length > 3000 else (1, "\u00b5s")
-    out = _head(64 + 44 * len(vcpus) + 22)
-    out += ["set lmargin 8", "set rmargin 2", "set tmargin 2",
+    out = _head(98 + 44 * len(vcpus))
+    out += ["set lmargin 8", "set rmargin 2", "set tmargin 2.8",
             "set bmargin 3", "set border 1", "unset grid",
             "set xrange [0:%g]" % (length / scale),
             "set yrange [%g:-0.55]" % (len(vcpus) - 0.45),
@@ -283,7 +288,7 @@ def _marks(marks, rows, scale, length):
     last, lift = None, 0
     for number, mark in enumerate(marks, 1):
         near = last is not None and mark["at"] - last < 0.035 * length
-        lift = (lift + 1) % 3 if near else 0
+        lift = (lift + 1) % 4 if near else 0
         last = mark["at"]
         n = rows.get(mark["vcpu"], -0.4)
         at = mark["at"] / scale

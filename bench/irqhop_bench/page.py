@@ -91,6 +91,11 @@ def _first(result):
         out.append(items([
             tag("span", words[v], class_="tag " + v) + esc(line)
             for v, line in found], class_="verdicts"))
+        out.append(tag(
+            "p", "\u201cbetter\u201d and \u201cno change\u201d speak of the "
+            "mean, or of the throughput, and go by its interval; "
+            "\u201cworse\u201d also of the p50 and the p99, where all "
+            "rounds agree.", class_="note"))
     rest = summary.left(result)
     if rest:
         out.append(tag("h3", "What is left, and what it waits for"))
