@@ -161,6 +161,7 @@ class Worker:
             self.host.run("true", limit=60)
             self.host.guest("true", limit=60)
             self.lab.set_irqhop(None)
+            conditions.expect_as_booted(self.lab)
             return True
         except (LabError, AttributeError):
             return False

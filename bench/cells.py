@@ -56,6 +56,8 @@ class Lab:
             raise LabError(f"vCPU threads not found: {self.vcpu_of}")
         self.guest_offset = self._guest_offset()
         self.enabled_ns = None
+        # The host's settings, once somebody has looked at them.
+        self.as_booted = None
         self.home = {work: self._home_vcpu(work) for work in GUEST_IRQ}
         # Not the interrupt's home, and the same in every cell.
         self.reader_vcpu = max(set(range(vcpus)) - {self.home["nvme"]})

@@ -9,6 +9,8 @@ machine it needs.
 import collections
 import contextlib
 
+from cells import LabError
+
 Condition = collections.namedtuple(
     "Condition", "irqhop host undo guest guest_undo machine",
     defaults=(None, "", "", "", "", ()))
@@ -60,8 +62,8 @@ CONDITIONS = {
         host=f"for tid in {VCPU_TIDS}; do chrt -r -p 1 $tid; done",
         undo=f"for tid in {VCPU_TIDS}; do chrt -o -p 0 $tid; done"),
     "nice": Condition(
-        host=f"for tid in {VCPU_TIDS}; do renice -n -20 -p $tid; done",
-        undo=f"for tid in {VCPU_TIDS}; do renice -n 0 -p $tid; done"),
+        host=f"for tid in {VCPU_TIDS}; do renice -20 -p $tid; done",
+        undo=f"for tid in {VCPU_TIDS}; do renice 0 -p $tid; done"),
     "slice": Condition(None, *setting(SLICE, 500_000)),
     "haltpoll": Condition(None, *setting(HALT_POLL, 10_000_000)),
     "irqbalance": Condition(guest=BALANCE, guest_undo=UNBALANCE),
@@ -72,11 +74,31 @@ CONDITIONS = {
 }
 
 
+# Class and nice value of each vCPU thread, and the host's settings.
+AS_IT_IS = f"""
+for tid in {VCPU_TIDS}; do
+    sed 's/.*) //' /proc/$tid/stat | cut -d' ' -f17,39
+done
+cat {SLICE} {HALT_POLL}
+"""
+
+
+def expect_as_booted(lab):
+    """Nothing is left of an earlier condition."""
+    now = lab.host.run(AS_IT_IS)
+    if lab.as_booted is None:
+        lab.as_booted = now
+    if now != lab.as_booted:
+        raise LabError("not as it was when it was booted: "
+                       f"{now.split()} instead of {lab.as_booted.split()}")
+
+
 @contextlib.contextmanager
 def applied(lab, name):
     """The lab in this condition; off again afterwards."""
     condition = CONDITIONS[name]
     lab.set_irqhop(None)
+    expect_as_booted(lab)
     if condition.host:
         lab.host.run(condition.host, stage=f"condition {name}")
     try:

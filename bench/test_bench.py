@@ -108,6 +108,28 @@ class Runner(unittest.TestCase):
                          ", about 7 min left")
 
 
+class Conditions(unittest.TestCase):
+    """What is done in one is undone after it."""
+
+    def test_what_is_left_of_one_is_noticed(self):
+        lab = mock.Mock(as_booted=None)
+        lab.host.run.return_value = "0 0\n2100000\n500000\n"
+        with conditions.applied(lab, "off"):
+            pass
+        lab.host.run.return_value = "-20 0\n2100000\n500000\n"
+        with self.assertRaises(LabError):
+            with conditions.applied(lab, "home"):
+                pass
+
+    def test_it_is_undone_after_a_failure(self):
+        lab = mock.Mock(as_booted=None)
+        lab.host.run.return_value = "0 0\n"
+        with self.assertRaises(LabError):
+            with conditions.applied(lab, "nice"):
+                raise LabError("no answer")
+        self.assertIn("renice 0", lab.host.run.call_args[0][0])
+
+
 class Clients(unittest.TestCase):
     """What programs print."""
 
