@@ -45,6 +45,26 @@ echo "hist:name=fresh:keys=intid if $lpi && queued == 0 && enabled == 1" \\
 """
 RUNS = "grep . /sys/kernel/irq/*/per_cpu_count"
 
+# When a vCPU has left the guest, and for user space; each interrupt that irqhop
+# sends home; and when the VMM goes on: its ioctl is done.
+EVENTS = "kvm/kvm_exit kvm/kvm_userspace_exit irqhop/return raw_syscalls/sys_exit"
+LEAVING = f"""
+cd /sys/kernel/tracing
+echo 'id == 29' >events/raw_syscalls/sys_exit/filter
+echo >trace
+for event in {EVENTS}; do
+    echo 1 >events/$event/enable
+done
+cd /
+"""
+LEFT = f"""
+cd /sys/kernel/tracing
+for event in {EVENTS}; do
+    echo 0 >events/$event/enable
+done
+grep -v '^#' trace | tail -n 500
+"""
+
 # Of one interrupt: what KVM was asked to inject, how many of these were fresh,
 # and handler runs.
 Count = collections.namedtuple("Count", "all fresh runs")
@@ -294,20 +314,34 @@ def vhost(lab):
     return "; ".join(notes)
 
 
-def pending(lab):
-    """INTIDs that are pending by KVM's record."""
-    rows = lab.m.run("grep -h LPI /sys/kernel/debug/kvm/$(cat /run/l2/pid)-*"
-                     "/vgic-state").splitlines()
-    # The P of the flags PLAEHCG.
-    return {int(row.split()[1]) for row in rows if row.split()[3][0] == "1"}
+Leaving = collections.namedtuple("Leaving", "homes last back")
+
+
+def leaving(text):
+    """Of the last vCPU that left for user space: how many interrupts went home
+    by that, and in us since it had left the guest: when the last of them was
+    there, and when the VMM went on."""
+    rows = [(task, 1e6 * float(time), event) for task, time, event in
+            re.findall(r"-(\d+) +\[\d+\] \S+ +([\d.]+): (\w+):", text)]
+    last, when, _ = [row for row in rows if row[2] == "kvm_userspace_exit"][-1]
+    times = collections.defaultdict(list)
+    for task, time, event in rows:
+        if task == last or event == "return":
+            times[event].append(time)
+    since = max(time for time in times["kvm_exit"] if time <= when)
+    back = min(time for time in times["sys_exit"] if time >= when)
+    late = sum(time > back for time in times["return"])
+    expect(not late, f"{late} went home after the VMM had gone on")
+    homes = [time for time in times["return"] if time >= since]
+    return Leaving(len(homes), max(homes, default=since) - since, back - since)
 
 
 def save_and_restore(storm, when):
     """Save the guest, end its VMM, and go on with another one; reads are under
-    way. Return the INTIDs that were pending meanwhile."""
+    way. Return the INTIDs that were pending meanwhile, and Leaving."""
     lab, homes = storm.lab, storm.lab.homes()
-    lab.m.run(PINGS + "stop_all ping\nwait_for 20 answered\n"
-              "monitor l2 stop >/dev/null")
+    text = lab.m.run(PINGS + "stop_all ping\nwait_for 20 answered\n"
+                     + LEAVING + "monitor l2 stop >/dev/null\n" + LEFT)
     if not storm.off:
         lab.expect_home(f"{when}, to be saved", homes=homes)
     waiting = pending(lab)
@@ -321,17 +355,18 @@ def save_and_restore(storm, when):
     load.place_guest(lab.m, "2-3")
     lab.m.run(f"rm {STATE}\nmonitor l2 cont >/dev/null")
     storm.enable()
-    return waiting
+    return waiting, leaving(text)
 
 
 def restored(storm):
     """Again and again; what was pending is injected once more by KVM."""
     lab = storm.lab
-    disk, waited = lab.intids("VDISK"), 0
+    disk, waited, lefts = lab.intids("VDISK"), 0, []
     for turn in range(RESTORES):
         storm.io_start()
         storm.run(VIRTIO_MSIS // RESTORES)
-        again = save_and_restore(storm, f"restore {turn}")
+        again, left = save_and_restore(storm, f"restore {turn}")
+        lefts.append(left)
         storm.again += len(again & disk)
         waited += len(again)
         storm.run(VIRTIO_MSIS // RESTORES)
@@ -339,7 +374,13 @@ def restored(storm):
         expect(sent == received, f"restore {turn}: {received} of {sent} pings")
         storm.io_stop()
         lab.m.run("irqhop verify l2")
-    return f"{RESTORES} times, {waited} were pending then"
+    expect(any(left.homes for left in lefts), "nothing was ever away")
+    return (f"{RESTORES} times, {waited} were pending then; "
+            + ", ".join(str(left.homes) for left in lefts)
+            + " went home as the last vCPU left, the last of them after "
+            + ", ".join(f"{left.last:.0f}" for left in lefts)
+            + " us; the VMM went on after "
+            + ", ".join(f"{left.back:.0f}" for left in lefts) + " us")
 
 
 def save_restore(lab):
