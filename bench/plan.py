@@ -25,7 +25,7 @@ DISK = ("nvme-read-d1", "nvme-read-d4", "nvme-read-d32", "nvme-write-d1",
         "nvme-write-d4", "nvme-write-d32", "nvme-seq")
 ALL = NET + DISK
 POLICIES = ("recent", "summon", "spread", "sticky")
-OPERATORS = ("fifo", "rr", "nice", "slice", "haltpoll", "irqbalance",
+OPERATORS = ("rr", "nice", "slice", "haltpoll", "irqbalance",
              "queues", "queues-summon")
 MOST = ("ping", "tcp-rr", "tcp-rr-paced", "stream-in", "stream-out",
         "apache-c1", "apache-c8", "nvme-read-d1")
@@ -50,6 +50,7 @@ FULL = (
     Rows(ALL, ("off", "recent", "summon"), (3, 4), path=("injected",)),
     Rows(KEY, ("off", "recent", "summon"), (3, 4), neighbours=("server",)),
     Rows(KEY, OPERATORS, (3, 4)),
+    Rows(("ping",), ("fifo",)),
     Rows(KEY, OPERATORS, (3,), neighbours=("server",)),
 )
 
