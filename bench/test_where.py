@@ -96,6 +96,15 @@ class Timeline(unittest.TestCase):
              (0.7, 0, "vCPU 0 takes the interrupt"),
              (0.82, None, "the answer is sent"), (0.9, None, "done")])
 
+    def test_a_way_after_the_task_is_the_answer(self):
+        scene = split.Scene(self.RUNNING, {}, [(0, 0)], True)
+        texts = [m["text"] for m in timeline.build(
+            [Phase(1000, 1600, "way", None), Phase(1600, 1700, "task", 0),
+             Phase(1700, 1800, "way", None), Phase(1800, 1900, "handled", 0)],
+            scene, range(2))["marks"]]
+        self.assertEqual(sum("request" in text for text in texts), 1)
+        self.assertTrue(texts[2].startswith("the answer is sent"))
+
     def test_moves_are_marked(self):
         scene = split.Scene(self.RUNNING, {}, [(0, 0), (1100, 1), (9000, 0)],
                             True)

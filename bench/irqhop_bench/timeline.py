@@ -28,6 +28,8 @@ def _marks(chain, scene, end):
             text = "the task on vCPU %d sends its request"
         if phase.state == "way" and last == "handled":
             text = "nothing more to do until the next packet"
+        if (phase.state, last, chain[0].state) == ("way", "task", "way"):
+            text = _MARKS["out"]
         last = phase.state
         vcpu = phase.vcpu
         if phase.state == "way":
