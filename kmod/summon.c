@@ -63,6 +63,8 @@
  * @at: when it is to be asked for, ktime_get()
  * @tries: how often it has been asked for
  * @any: another one of its VM would do as well
+ * @off: nobody need come any more; the thread drops the reference in time, since
+ *	whoever says so may not be able to drop the last one
  */
 struct summon_slot {
 	struct task_struct *task;
@@ -71,6 +73,7 @@ struct summon_slot {
 	ktime_t at;
 	unsigned int tries;
 	bool any;
+	bool off;
 };
 
 static DEFINE_RAW_SPINLOCK(summon_lock);
@@ -83,24 +86,28 @@ static u64 summon_ran(const struct task_struct *task)
 }
 
 /*
- * Context: summon_lock held. Return: a free slot; NULL if there is none, the VM
- * has its share of them, or that thread is summoned already.
+ * A slot for a thread: its own, or a free one, which gets a reference. Context:
+ * summon_lock held. Return: NULL if there is none, the VM has its share of them,
+ * or that thread is summoned already.
  */
 static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
-					   const struct task_struct *task)
+					   struct task_struct *task)
 {
 	struct summon_slot *slot = NULL;
 	unsigned int i, same = 0;
 
 	for (i = 0; i < SUMMON_SLOTS; i++) {
 		if (summon_slots[i].task == task)
-			return NULL;
+			return summon_slots[i].off ? &summon_slots[i] : NULL;
 		if (!summon_slots[i].task)
 			slot = &summon_slots[i];
 		else
 			same += summon_slots[i].vm == vm;
 	}
-	return same < SUMMON_SLOTS_VM ? slot : NULL;
+	if (!slot || same >= SUMMON_SLOTS_VM)
+		return NULL;
+	get_task_struct(task);
+	return slot;
 }
 
 /* Return: false if summon_slot_get() has no slot for it. */
@@ -112,13 +119,11 @@ static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
 
 	raw_spin_lock(&summon_lock);
 	slot = summon_slot_get(vm, task);
-	if (slot) {
-		get_task_struct(task);
+	if (slot)
 		*slot = (struct summon_slot){
 			.task = task, .vm = vm, .ran = summon_ran(task),
 			.at = ktime_add_ns(now, delay), .any = any,
 		};
-	}
 	raw_spin_unlock(&summon_lock);
 	return slot;
 }
@@ -180,25 +185,20 @@ static bool summon_for(struct irqhop_vm *vm, u16 target, bool pending)
  */
 void irqhop_summon_came(struct irqhop_vm *vm)
 {
-	struct task_struct *gone[SUMMON_SLOTS_VM];
-	unsigned int i, nr = 0;
+	unsigned int i;
 
 	lockdep_assert_held(&vm->lock);
 	if (likely(!vm->summoned))
 		return;
 	vm->summoned = false;
 	raw_spin_lock(&summon_lock);
-	for (i = 0; i < SUMMON_SLOTS && nr < SUMMON_SLOTS_VM; i++) {
+	for (i = 0; i < SUMMON_SLOTS; i++) {
 		struct summon_slot *slot = &summon_slots[i];
 
-		if (!slot->task || slot->vm != vm || !slot->any)
-			continue;
-		gone[nr++] = slot->task;
-		slot->task = NULL;
+		if (slot->vm == vm && slot->any)
+			slot->off = true;
 	}
 	raw_spin_unlock(&summon_lock);
-	while (nr)
-		put_task_struct(gone[--nr]);
 }
 
 /**
@@ -230,10 +230,13 @@ static bool summon_look(struct irqhop_vm *vm)
 	bool waits = false;
 	u16 i;
 
-	for (i = 0; i < vm->nr_vcpus; i++)
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct kvm_vcpu *vcpu = vm->vcpu[i].kvm_vcpu;
+		bool pending = irqhop_arch_vcpu_pending(vcpu);
+
 		if (irqhop_engine_waits(&vm->engine, i))
-			waits |= summon_for(vm, i, irqhop_arch_vcpu_pending(
-					    vm->vcpu[i].kvm_vcpu));
+			waits |= summon_for(vm, i, pending);
+	}
 	return waits;
 }
 
@@ -398,10 +401,10 @@ static struct summon_slot *summon_slot_first(void)
 }
 
 /*
- * Whom to summon now. Return: its thread, with a reference; NULL: nobody yet,
- * and @next says when, or KTIME_MAX.
+ * Whom to summon now, or not any more, if it is @off. Return: its thread, with a
+ * reference; NULL: nobody yet, and @next says when, or KTIME_MAX.
  */
-static struct task_struct *summon_next(ktime_t *next)
+static struct task_struct *summon_next(ktime_t *next, bool *off)
 {
 	struct task_struct *task = NULL;
 	struct summon_slot *slot;
@@ -413,7 +416,8 @@ static struct task_struct *summon_next(ktime_t *next)
 		*next = slot->at;
 	} else if (slot) {
 		task = slot->task;
-		if (summon_ran(task) == slot->ran &&
+		*off = slot->off;
+		if (!*off && summon_ran(task) == slot->ran &&
 		    slot->tries + 1 < SUMMON_TRIES) {
 			get_task_struct(task);
 			slot->at = ktime_add_ns(ktime_get(),
@@ -430,19 +434,21 @@ static int summon_main(void *unused)
 {
 	struct task_struct *task;
 	ktime_t next;
+	bool off;
 
 	for (;;) {
 		set_current_state(TASK_IDLE);
 		if (kthread_should_stop())
 			break;
-		task = summon_next(&next);
+		task = summon_next(&next, &off);
 		if (!task) {
 			schedule_hrtimeout(next == KTIME_MAX ? NULL : &next,
 					   HRTIMER_MODE_ABS);
 			continue;
 		}
 		__set_current_state(TASK_RUNNING);
-		yield_to(task, true);
+		if (!off)
+			yield_to(task, true);
 		put_task_struct(task);
 	}
 	__set_current_state(TASK_RUNNING);
