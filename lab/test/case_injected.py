@@ -314,6 +314,14 @@ def vhost(lab):
     return "; ".join(notes)
 
 
+def pending(lab):
+    """INTIDs that are pending by KVM's record."""
+    rows = lab.m.run("grep -h LPI /sys/kernel/debug/kvm/$(cat /run/l2/pid)-*"
+                     "/vgic-state").splitlines()
+    # The P of the flags PLAEHCG.
+    return {int(row.split()[1]) for row in rows if row.split()[3][0] == "1"}
+
+
 Leaving = collections.namedtuple("Leaving", "homes last back")
 
 
