@@ -23,7 +23,13 @@ ALL_PCPUS = "0-5"
 def busy_guest(m, name="l2", vcpus=(0, 1, 2, 3)):
     """A spinner in the idle class on each of these vCPUs, and on no other."""
     m.guest(f"""
-pids=$(pidof spin) && kill $pids
+pids=$(pidof spin) && kill -9 $pids
+# In a busy guest they take a while to end, and would be counted among the new.
+tries=0
+while pidof spin >/dev/null && [ $tries -lt 500 ]; do
+    sleep 0.01
+    tries=$((tries + 1))
+done
 for cpu in {" ".join(map(str, vcpus))}; do
     taskset -c $cpu chrt -i 0 spin </dev/null >/dev/null 2>&1 &
 done
