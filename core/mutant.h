@@ -30,6 +30,7 @@ enum irqhop_mutant {
 	IRQHOP_M_HALTED_HOP,	/* a target in WFI keeps its interrupts */
 	IRQHOP_M_BOUND,		/* hops are not bounded */
 	IRQHOP_M_HELD_MARK,	/* what was held back gets no look */
+	IRQHOP_M_SUMMON_OWN,	/* in a handler: any vCPU is summoned */
 	/* kmod */
 	IRQHOP_M_HOME_ON_CLOSE,	/* interrupts stay where they are at the end */
 	IRQHOP_M_REF,		/* no reference to the VM is taken */
@@ -37,6 +38,7 @@ enum irqhop_mutant {
 	IRQHOP_M_LET_GO,	/* no failure makes us let go of a VM */
 	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
 	IRQHOP_M_COMMAND,	/* what is injected misses the guest's commands */
+	IRQHOP_M_DOORBELL,	/* no doorbell of a preempted vCPU is enabled */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

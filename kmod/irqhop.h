@@ -280,7 +280,7 @@ int irqhop_summon_start(void);
 void irqhop_summon_stop(void);
 void irqhop_summon_vm_init(struct irqhop_vm *vm);
 void irqhop_summon_vm_exit(struct irqhop_vm *vm);
-void irqhop_summon_arm(struct irqhop_vm *vm);
+bool irqhop_summon_arm(struct irqhop_vm *vm);
 void irqhop_summon_came(struct irqhop_vm *vm);
 void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_summon_doorbell(struct irqhop_vcpu *v);

@@ -6,11 +6,10 @@
  * when an interrupt arrives, or the interrupt is taken at once and wakes a task
  * on a vCPU that is preempted. In both cases something tells of it: the doorbell
  * of a vPE that is not resident (for what KVM injects there is none, and a timer
- * looks), and an SGI, which KVM handles in software. Then
- * a thread of ours calls yield_to() for that vCPU's thread: the scheduler takes
- * it next, provided that it is owed time (that it is eligible), and charges it
- * for what it runs, as ever. So it runs earlier, and not more; nobody's share
- * moves.
+ * looks), and an SGI, which KVM handles in software. Then a thread of ours calls
+ * yield_to() for that vCPU's thread: the scheduler takes it next, provided that
+ * it is owed time (that it is eligible), and charges it for what it runs, as ever.
+ * So it runs earlier, and not more; nobody's share moves.
  *
  * yield_to() takes time from whoever calls it. A vCPU that calls it for another
  * one gives up what was left of its own slice, which the VM would be short of.
@@ -287,6 +286,18 @@ void irqhop_summon_vm_exit(struct irqhop_vm *vm)
 	hrtimer_cancel(&vm->look);
 }
 
+/* Return: true if it need not ring: see irqhop_arch_vcpu_doorbell_arm(). */
+static bool summon_arm_one(struct irqhop_vm *vm, struct irqhop_vcpu *v)
+{
+	u64 start = sched_clock();
+	bool pending = irqhop_arch_vcpu_doorbell_arm(v->kvm_vcpu);
+
+	v->armed = true;
+	if (sched_clock() - start > IRQHOP_COST_LIMIT)
+		irqhop_vm_break(vm, "the ITS does not answer");
+	return pending;
+}
+
 /**
  * irqhop_summon_arm - make sure that we learn of interrupts that would wait
  * @vm: the VM
@@ -294,23 +305,32 @@ void irqhop_summon_vm_exit(struct irqhop_vm *vm)
  * That is, have the doorbells ring of the vCPUs that are preempted and that some
  * interrupt points at: no other one could take that.
  *
+ * Each takes a command to the ITS, as a move does, so there are no more of them at
+ * a time than moves.
+ *
  * Context: interrupts off, @vm's lock held, after a turn.
+ *
+ * Return: true if something is left.
  */
-void irqhop_summon_arm(struct irqhop_vm *vm)
+bool irqhop_summon_arm(struct irqhop_vm *vm)
 {
+	unsigned int arms = max(READ_ONCE(irqhop_max_moves), 1U);
 	u16 i;
 
 	lockdep_assert_held(&vm->lock);
-	for (i = 0; i < vm->nr_vcpus; i++) {
+	for (i = 0; i < vm->nr_vcpus && !vm->closing; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
 
 		if (v->armed || !irqhop_engine_waits(&vm->engine, i) ||
 		    atomic64_read(&v->word) != v->seen)
 			continue;
-		v->armed = true;
-		summon_for(vm, i, irqhop_arch_vcpu_doorbell_arm(v->kvm_vcpu));
+		if (!arms--)
+			return true;
+		summon_for(vm, i, summon_arm_one(vm, v));
 	}
-	summon_look_start(vm);
+	if (!vm->closing)
+		summon_look_start(vm);
+	return false;
 }
 
 static bool summon_is_preempted(const struct irqhop_vcpu *v)

@@ -618,7 +618,7 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 			ev->vcpu->armed = false;
 			irqhop_summon_came(vm);
 		} else if (!more && !vm->closing) {
-			irqhop_summon_arm(vm);
+			more = irqhop_summon_arm(vm);
 		}
 	}
 	turn_time(vm, off, begun);

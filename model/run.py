@@ -19,7 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORE = os.path.join(os.path.dirname(HERE), "core")
-CORE_FILES = ("engine.c", "policy.c", "engine-check.c")
+CORE_FILES = ("engine.c", "policy.c", "engine-check.c", "engine-summon.c")
 # The models that have the engine compiled in.
 WITH_CORE = ("hop",)
 

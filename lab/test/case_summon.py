@@ -48,7 +48,7 @@ def pinged(lab, policy):
 
 def summon(lab):
     """Pings under "recent", and under "summon", with reads going on."""
-    lab.module("irqhop")
+    lab.module("irqhop-test")
     load.set_shared(lab.m, OVERCOMMIT)
     lab.m.short_turns(True)
     before = lab.counts()

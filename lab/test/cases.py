@@ -75,7 +75,7 @@ TESTS = (
          "each policy and return rule by what the ITS was told"),
     Test("max-hops", policies.max_hops, BOTH, STORM,
          "no more hops a second than allowed"),
-    Test("summon", summon.summon, BOTH, PRODUCTION,
+    Test("summon", summon.summon, BOTH, STORM,
          "vCPUs that nobody runs are summoned, and get no more than their share"),
     Test("let-go-move", faults.let_go_move, BOTH, STORM,
          "moves that are refused: irqhop lets go, all is home"),
