@@ -64,6 +64,7 @@ struct irqhop_vm;
  * @idx: its number in the engine, KVM's vcpu_idx
  * @word: the state word
  * @since: when it was scheduled in last; written before @word
+ * @left: when it was scheduled out last; written before @word
  * @seen: the word that the engine was told about, under @vm's lock
  * @mark: what irqhop_arch_vcpu_mark() said last, under @vm's lock
  * @epoch: irqhop_arch_vm_epoch() of the kernel that it belongs to, under @vm's
@@ -82,6 +83,7 @@ struct irqhop_vcpu {
 	u16 idx;
 	atomic64_t word;
 	u64 since;
+	u64 left;
 	u64 seen;
 	u32 mark;
 	u64 epoch;

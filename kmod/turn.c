@@ -42,7 +42,7 @@ void irqhop_vm_break(struct irqhop_vm *vm, const char *why)
 /**
  * irqhop_turn_vcpu_account - add up the time that a vCPU has spent in its state
  * @v: the vCPU
- * @now: sched_clock()
+ * @now: until when, by sched_clock()
  *
  * Context: the VM's lock held.
  */
@@ -148,6 +148,7 @@ void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 {
 	u64 word = atomic64_read_acquire(&v->word);
 	u32 mark = irqhop_arch_vcpu_mark(v->kvm_vcpu);
+	u64 at;
 
 	lockdep_assert_held(&vm->lock);
 	if (mark != v->mark) {
@@ -158,7 +159,10 @@ void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 				  turn_vcpu_enabled(vm, v));
 	if (word == v->seen)
 		return;
-	irqhop_turn_vcpu_account(v, sched_clock());
+	/* Turns come late, and wait for each other: go by when it changed. */
+	at = (word & IRQHOP_WORD_STATE) == IRQHOP_VS_RUNNING ?
+	     READ_ONCE(v->since) : READ_ONCE(v->left);
+	irqhop_turn_vcpu_account(v, at ?: sched_clock());
 	v->seen = word;
 	/* Once a command is through, the scan that it brings about finds out. */
 	irqhop_engine_doubt_set(&vm->engine, vm->scanning || vm->stale ||

@@ -160,6 +160,7 @@ static void watch_out(struct watch_pcpu *pc, struct irqhop_vcpu *v,
 	};
 	u64 word = atomic64_read(&v->word);
 
+	WRITE_ONCE(v->left, ev.at);
 	word = (word & IRQHOP_WORD_SEQ_MASK) + IRQHOP_WORD_SEQ;
 	ev.word = word | IRQHOP_VS_LEAVING;
 	atomic64_set_release(&v->word, ev.word);

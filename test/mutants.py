@@ -98,7 +98,7 @@ MUTANTS = (
            (("injected", r"to its target, turn \d+: LPI \d+ to vCPU"),)),
     Mutant("DOORBELL", "kmod",
            "a doorbell tells that something waits where no vCPU runs",
-           (("summon", r"ms on average, .* without summoning"),)),
+           (("summon", r"of the pings take over .* without summoning"),)),
     Mutant("IN_HANDLER", "old guest",
            "a vCPU that is out inside a handler keeps its interrupts",
            (("in-handler", r"no MSI for \d+ s|LOST"),)),
