@@ -39,6 +39,7 @@ enum irqhop_mutant {
 	IRQHOP_M_RELOAD,	/* what is away misses the guest's INVALL */
 	IRQHOP_M_COMMAND,	/* what is injected misses the guest's commands */
 	IRQHOP_M_DOORBELL,	/* no doorbell of a preempted vCPU is enabled */
+	IRQHOP_M_GIVE_WAY,	/* a vCPU that owes time runs on to the next tick */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

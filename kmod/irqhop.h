@@ -75,6 +75,8 @@ struct irqhop_vm;
  * @in_user: it has left KVM_RUN, and its thread may still run, under @vm's lock
  * @exits: irqhop_arch_vcpu_exits() of either, under @vm's lock
  * @armed: its doorbell is to ring, under @vm's lock
+ * @summoned: somebody asked for it since it came in last, under @vm's lock
+ * @space: the guest's address space when it was last preempted in user space
  */
 struct irqhop_vcpu {
 	struct hlist_node node;
@@ -92,6 +94,8 @@ struct irqhop_vcpu {
 	bool at_command;
 	bool in_user;
 	bool armed;
+	bool summoned;
+	u64 space;
 	u64 exits;
 } ____cacheline_aligned_in_smp;
 
@@ -161,6 +165,7 @@ struct irqhop_stats {
  * @barred: nothing injected hops in this turn; negative: nobody has asked yet
  * @poked: when vCPUs that are taken to be out were looked for last
  * @summon_due: when the next one may be summoned, if none is to spare
+ * @summoned_at: when one was summoned last, sched_clock(); 0: never
  * @summoned: vCPUs are summoned of which any will do
  * @look: the timer that looks for injected interrupts
  * @looking: it is running
@@ -200,6 +205,7 @@ struct irqhop_vm {
 	int barred;
 	u64 poked;
 	u64 summon_due;
+	u64 summoned_at;
 	bool summoned;
 	struct hrtimer look;
 	bool looking;
@@ -253,6 +259,7 @@ void irqhop_watch_stop(void);
 void irqhop_watch_vm_add(struct irqhop_vm *vm);
 void irqhop_watch_vm_del(struct irqhop_vm *vm);
 void irqhop_watch_poke(int cpu);
+struct irqhop_vcpu *irqhop_watch_running(void);
 
 /* turn.c */
 bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
@@ -278,6 +285,11 @@ void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa);
 void irqhop_command_user(struct irqhop_vcpu *v);
 
 /* summon.c */
+void irqhop_giveway_in(struct irqhop_vcpu *v);
+void irqhop_giveway_out(struct irqhop_vcpu *v);
+void irqhop_giveway_start(void);
+void irqhop_giveway_stop(void);
+
 int irqhop_summon_start(void);
 void irqhop_summon_stop(void);
 void irqhop_summon_vm_init(struct irqhop_vm *vm);

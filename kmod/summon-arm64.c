@@ -42,6 +42,29 @@ bool irqhop_arch_vcpu_in_kernel(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * irqhop_arch_vcpu_in_user - was the guest in user space, and in which one
+ * @vcpu: a vCPU that is out, or whose thread has just been interrupted here
+ * @space: gets what tells its address spaces apart: TTBR0_EL1
+ *
+ * Where the host has VHE, a vCPU's TTBR0_EL1 is in the register while its thread
+ * has its pCPU; a host at EL1 saves it at each exit.
+ *
+ * Context: interrupts off.
+ *
+ * Return: true if so.
+ */
+bool irqhop_arch_vcpu_in_user(struct kvm_vcpu *vcpu, u64 *space)
+{
+	if (vcpu_mode_priv(vcpu))
+		return false;
+	if (has_vhe() && vcpu_get_flag(vcpu, SYSREGS_ON_CPU))
+		*space = read_sysreg_s(SYS_TTBR0_EL12);
+	else
+		*space = ctxt_sys_reg(&vcpu->arch.ctxt, TTBR0_EL1);
+	return true;
+}
+
+/**
  * irqhop_arch_vcpu_doorbell_arm - have a vCPU's doorbell ring
  * @vcpu: preempted; it stays out at least until we are done
  *

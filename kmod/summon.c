@@ -145,6 +145,7 @@ static void summon(struct irqhop_vm *vm, struct task_struct *task, u64 delay,
 	if (!summon_put(vm, task, delay, any))
 		return;
 	vm->summon_due = due + SUMMON_GAP;
+	vm->summoned_at = now;
 	vm->stats.summons++;
 	vm->summoned |= any;
 	wake_up_process(summon_thread);
@@ -166,8 +167,10 @@ static bool summon_for(struct irqhop_vm *vm, u16 target, bool pending)
 	rcu_read_lock();
 	for (nr = 0; nr < SUMMON_ANY && idx != IRQHOP_NONE; nr++) {
 		task = irqhop_compat_vcpu_task(vm->vcpu[idx].kvm_vcpu);
-		if (task)
+		if (task) {
 			summon(vm, task, nr * SUMMON_NEXT, any);
+			vm->vcpu[idx].summoned = true;
+		}
 		idx = irqhop_engine_summon(&vm->engine, target, idx);
 	}
 	rcu_read_unlock();
@@ -349,9 +352,11 @@ static void summon_it(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool grace)
 
 	rcu_read_lock();
 	task = irqhop_compat_vcpu_task(v->kvm_vcpu);
-	if (task && summon_is_preempted(v))
+	if (task && summon_is_preempted(v)) {
 		summon(vm, task, grace && task_cpu(task) == smp_processor_id() ?
 		       SUMMON_GRACE : 0, false);
+		v->summoned = true;
+	}
 	rcu_read_unlock();
 }
 

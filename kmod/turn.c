@@ -615,12 +615,15 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 			turn_vcpu_left(vm, ev);
 		if (ev->kind != IRQHOP_EV_MORE)
 			irqhop_turn_vcpu_sync(vm, ev->vcpu);
-		if (ev->kind == IRQHOP_EV_OUT)
+		if (ev->kind == IRQHOP_EV_OUT) {
+			irqhop_giveway_out(ev->vcpu);
 			irqhop_summon_out(vm, ev->vcpu);
+		}
 		more = irqhop_turn_run(vm, ev->kind == IRQHOP_EV_MORE);
 		if (ev->kind == IRQHOP_EV_IN) {
 			ev->vcpu->armed = false;
 			irqhop_summon_came(vm);
+			irqhop_giveway_in(ev->vcpu);
 		} else if (!more && !vm->closing) {
 			more = irqhop_summon_arm(vm);
 		}

@@ -393,6 +393,21 @@ static void watch_look_csd(void *arg)
 }
 
 /**
+ * irqhop_watch_running - the vCPU that this pCPU runs
+ *
+ * Context: hard interrupt.
+ *
+ * Return: the vCPU of an enabled VM whose thread was interrupted inside KVM_RUN,
+ * or NULL. It does not go away before the interrupt is over.
+ */
+struct irqhop_vcpu *irqhop_watch_running(void)
+{
+	struct irqhop_vcpu *v = this_cpu_ptr(&watch_pcpus)->running;
+
+	return v && watch_find(current) == v ? v : NULL;
+}
+
+/**
  * irqhop_watch_poke - have a pCPU find out which vCPU it runs
  * @cpu: the pCPU
  *
@@ -528,6 +543,7 @@ int irqhop_watch_start(void)
 	check_trace_callback_type_kvm_userspace_exit(watch_kvm_userspace_exit);
 	check_trace_callback_type_irq_handler_entry(watch_irq);
 
+	irqhop_giveway_start();
 	ret = irqhop_summon_start();
 	if (ret)
 		return ret;
@@ -537,6 +553,7 @@ int irqhop_watch_start(void)
 						watch_probes[i].data);
 		if (ret) {
 			watch_probes_stop(i);
+			irqhop_giveway_stop();
 			irqhop_summon_stop();
 			return ret;
 		}
@@ -554,6 +571,7 @@ int irqhop_watch_start(void)
 void irqhop_watch_stop(void)
 {
 	watch_probes_stop(ARRAY_SIZE(watch_probes));
+	irqhop_giveway_stop();
 	irqhop_summon_stop();
 }
 

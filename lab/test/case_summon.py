@@ -17,7 +17,7 @@ SHARE = 0.03
 PING = (f"ip netns exec outside taskset -c 1 ping -n -i 0.002 -c {PINGS} "
         f"{GUEST_IP}\n")
 
-Seen = collections.namedtuple("Seen", "mean slow share summons")
+Seen = collections.namedtuple("Seen", "mean slow share slice summons")
 
 
 def used(lab):
@@ -45,7 +45,9 @@ def pinged(lab, policy):
     times = [float(time) for time in re.findall(r" time=([\d.]+) ms", text)]
     return Seen(sum(times) / len(times),
                 sum(time > SLOW for time in times) / len(times),
-                (ran_then - ran) / (ended - begun) / 2, stat["summons"])
+                (ran_then - ran) / (ended - begun) / 2,
+                (ran_then - ran) / stat["preemptions"] * 1e3,
+                stat["summons"])
 
 
 def summon(lab):
@@ -69,11 +71,15 @@ def summon(lab):
     expect(seen["summon"].slow < 0.6 * seen["recent"].slow,
            f"{seen['summon'].slow:.1%} of the pings take over {SLOW} ms, "
            f"{seen['recent'].slow:.1%} without summoning")
+    expect(seen["summon"].slice < 0.8 * seen["recent"].slice,
+           f"vCPUs run for {seen['summon'].slice:.2f} ms at a time, "
+           f"{seen['recent'].slice:.2f} ms without summoning")
     expect(abs(seen["summon"].share - seen["recent"].share) < SHARE,
            f"the VM has {seen['summon'].share:.1%} of its pCPUs, "
            f"{seen['recent'].share:.1%} without summoning")
     lab.expect_home("disabled")
     return "; ".join(
         f"{policy}: mean {one.mean:.3f} ms, {one.slow:.1%} over {SLOW} ms, the "
-        f"VM had {one.share:.1%}, {one.summons} summoned"
+        f"VM had {one.share:.1%}, {one.slice:.2f} ms at a time, "
+        f"{one.summons} summoned"
         for policy, one in seen.items()) + f"; {told(msis, sum(runs))}"
