@@ -20,6 +20,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/stat.h>
 
 #include "irqhop.h"
 #include "move.h"
@@ -45,8 +46,10 @@ static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
 	/* It moves to another pCPU if its own goes offline. */
 	if (!v || timer != this_cpu_ptr(&giveway_timers))
 		return HRTIMER_NORESTART;
-	if (irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space) &&
-	    space == READ_ONCE(v->space)) {
+	if (single_task_running()) {
+		next = GIVEWAY_PERIOD;
+	} else if (irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space) &&
+		   space == READ_ONCE(v->space)) {
 		/* As RCU does it from its interrupt handlers. */
 		set_tsk_need_resched(current);
 		set_preempt_need_resched();
