@@ -6,7 +6,7 @@ Each act checks that it had its effect, and that reads and hops go on after it.
 
 import json
 
-from acts import Act
+from acts import Act, release
 from state import expect, load
 
 # As in l1/host.sh: the guest's pCPUs, and those that nobody has.
@@ -58,12 +58,6 @@ def tids(storm):
 def pid(storm):
     """The VMM's process."""
     return int(storm.lab.m.run(f"cat /run/{storm.guest}/pid"))
-
-
-def release(storm):
-    """The host's kernel: its first two numbers."""
-    first, second = storm.lab.m.run("uname -r").split(".")[:2]
-    return int(first), int(second)
 
 
 def last_pcpus(storm):
@@ -196,7 +190,8 @@ class Group:
         self.storm.lab.m.run(
             f"echo {pid(self.storm)} >{self.ROOT}/cgroup.procs\n"
             f"rmdir {self.PATH}\n" + self._control("-"))
-        if "cpuset" in self.controllers and release(self.storm) < (6, 2):
+        if "cpuset" in self.controllers and release(
+                self.storm.lab.m.run("uname -r")) < (6, 2):
             # What a thread was bound to is forgotten there, also of those
             # that are in a group of their own when it gets the controller.
             self.storm.lab.m.run(f"taskset -apc 0 {pid(self.storm)}")
@@ -438,8 +433,9 @@ def settings(storm):
 def policies(storm):
     """From one policy to the next, with this return rule or that."""
     names = ["recent", "summon", "spread", "sticky", "home"]
-    rules = {name: storm.rng.choice(("", "eager", "lazy", "never"))
-             for name in names}
+    known = [rule for rule in ("", "eager", "lazy", "never")
+             if rule != "eager" or storm.policy == "storm"]
+    rules = {name: storm.rng.choice(known) for name in names}
     storm.rng.shuffle(names)
     for name in names:
         rule = f"--return {rules[name]} " if rules[name] else ""
@@ -455,8 +451,8 @@ def policies(storm):
                 least_hops=0 if name == "home" else 3)
         if name == "home":
             expect(hops(storm) == before, "policy home hops")
-    storm.lab.m.run(f"irqhop policy {storm.guest} storm")
-    goes_on(storm, "policy storm")
+    storm.lab.m.run(f"irqhop policy {storm.guest} {storm.policy}")
+    goes_on(storm, f"policy {storm.policy}")
     return ", ".join(f"{name} {rules[name]}".strip() for name in names)
 
 
