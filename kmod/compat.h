@@ -254,6 +254,22 @@ irqhop_compat_hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+/**
+ * irqhop_compat_wakes_lazily - may a thread that is woken wait for a tick
+ *
+ * Since v6.13 ("sched: Add Lazy preemption model") a kernel may be built so, or
+ * told to: if a task of the normal class, or of the idle class, runs where one is
+ * woken, it makes way when it next enters the kernel, and is not made to.
+ *
+ * Return: true if so.
+ */
+static inline bool irqhop_compat_wakes_lazily(void)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_LAZY) ||
+	       (IS_ENABLED(CONFIG_ARCH_HAS_PREEMPT_LAZY) &&
+		IS_ENABLED(CONFIG_PREEMPT_DYNAMIC));
+}
+
 /*
  * The operation that pre_doit is called for: since v6.2 ("genetlink: introduce
  * split op representation") of another type.

@@ -149,6 +149,9 @@ static void summon(struct irqhop_vm *vm, struct task_struct *task, u64 delay,
 	vm->stats.summons++;
 	vm->summoned |= any;
 	wake_up_process(summon_thread);
+	/* What counts is that who runs there enters the kernel. */
+	if (irqhop_compat_wakes_lazily())
+		irqhop_watch_poke(task_cpu(summon_thread));
 }
 
 /*
