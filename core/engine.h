@@ -74,7 +74,8 @@ enum irqhop_vcpu_state {
  * @IRQHOP_PATH_DIRECT: by hardware, with no exit
  * @IRQHOP_PATH_INJECTED: by KVM. What moves it is what KVM keeps as its home:
  *	when the VM is quiet it goes there even from a vCPU that is inside a
- *	handler. KVM itself keeps one that is being handled where it is.
+ *	handler. KVM itself keeps one that is being handled where it is, if its
+ *	record says so (up to v6.12 and not in v7.2).
  */
 enum irqhop_path {
 	IRQHOP_PATH_DIRECT,

@@ -124,7 +124,8 @@ static int injected_move(struct vgic_irq *irq, struct kvm_vcpu *from,
  * a vCPU put its queue into list registers, so they stay empty if they are.)
  *
  * One that the guest is handling (active) stays where it is. KVM sees to that
- * itself, so it can be sent home, but not elsewhere.
+ * itself, so it can be sent home, but not elsewhere. (In v7.2 and not in v6.12
+ * KVM takes that state away from an LPI at each exit: then it is not kept.)
  *
  * Context: RCU read side, interrupts off. Takes two ap_list_locks and irq_lock.
  *
