@@ -33,10 +33,10 @@
 #define SUMMON_SLOTS_VM	8
 /*
  * One that is not owed time yet is summoned so often, the second time after so
- * long, and each further time after half as long again: within 3.2 ms.
+ * long, and each further time after twice as long as before: in 6 ms.
  */
-#define SUMMON_TRIES	8
-#define SUMMON_AGAIN	(100 * NSEC_PER_USEC)
+#define SUMMON_TRIES	6
+#define SUMMON_AGAIN	(200 * NSEC_PER_USEC)
 /*
  * A vCPU that would take the place of the one that wants it gets it when that
  * has had time to finish what it is at: it may be inside an interrupt handler.
@@ -60,7 +60,6 @@
  * @vm: its VM; to compare, not to look into
  * @ran: how long it had run by then; if that grows, it has come
  * @at: when it is to be asked for, ktime_get()
- * @gap: how long after that it is asked for again, in ns
  * @tries: how often it has been asked for
  * @any: another one of its VM would do as well
  * @off: nobody need come any more; the thread drops the reference in time, since
@@ -71,7 +70,6 @@ struct summon_slot {
 	const struct irqhop_vm *vm;
 	u64 ran;
 	ktime_t at;
-	u64 gap;
 	unsigned int tries;
 	bool any;
 	bool off;
@@ -123,8 +121,7 @@ static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
 	if (slot)
 		*slot = (struct summon_slot){
 			.task = task, .vm = vm, .ran = summon_ran(task),
-			.at = ktime_add_ns(now, delay), .gap = SUMMON_AGAIN,
-			.any = any,
+			.at = ktime_add_ns(now, delay), .any = any,
 		};
 	raw_spin_unlock(&summon_lock);
 	return slot;
@@ -451,9 +448,8 @@ static struct task_struct *summon_next(ktime_t *next, bool *off)
 		if (!*off && summon_ran(task) == slot->ran &&
 		    slot->tries + 1 < SUMMON_TRIES) {
 			get_task_struct(task);
-			slot->at = ktime_add_ns(ktime_get(), slot->gap);
-			slot->gap += slot->gap / 2;
-			slot->tries++;
+			slot->at = ktime_add_ns(ktime_get(),
+						SUMMON_AGAIN << slot->tries++);
 		} else {
 			slot->task = NULL;
 		}
