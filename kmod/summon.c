@@ -51,7 +51,7 @@
 /* Of injected interrupts nobody tells: look so often as long as they would wait. */
 #define SUMMON_LOOK	(200 * NSEC_PER_USEC)
 /* Of one VM: so many in a second on average, and so many at once. */
-#define SUMMON_GAP	(NSEC_PER_SEC / 2000)
+#define SUMMON_GAP	(NSEC_PER_SEC / 1000)
 #define SUMMON_BURST	50
 
 /**
