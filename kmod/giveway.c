@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqhop: has vCPUs give way as soon as the scheduler would have them do so.
+ * irqhop: has vCPUs give way as soon as the scheduler would have them do so, and
+ * to others of their own VM when they do nothing that matters.
  *
  * The scheduler looks at ticks whether a task has had its share, so a vCPU runs
  * on for up to a tick beyond it (4 ms with 250 Hz). Then it owes time, and until
@@ -13,6 +14,9 @@
  * spin for, or be in the middle of what follows an interrupt; and not while it
  * does something out of the ordinary, which may be what it was summoned for: by
  * its address space it is known what a vCPU is at when it is preempted.
+ *
+ * One that is summoned to where another one of its VM runs has to wait for the
+ * same: what the VM would gain by the one it would lose by the other.
  */
 #include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
@@ -29,34 +33,115 @@
 #define GIVEWAY_PERIOD	(500 * NSEC_PER_USEC)
 /* At one that was summoned first after so long: most tasks that wait are short. */
 #define GIVEWAY_FIRST	(150 * NSEC_PER_USEC)
-/* If it cannot give way right now, try again after so long. */
-#define GIVEWAY_AGAIN	(100 * NSEC_PER_USEC)
+/* For another one of its VM, look first after so long, then less and less often. */
+#define GIVEWAY_LOOK	(50 * NSEC_PER_USEC)
 /* Only of a VM that somebody was summoned of not longer ago. */
 #define GIVEWAY_WITHIN	(100 * NSEC_PER_MSEC)
+/*
+ * If a VM spins for locks more often than that in so long, until it does so less
+ * often, it is left alone. KVM yields for a vCPU that spins, which costs one that
+ * is owed time the rest of its slice. Who gives way early is owed time more often,
+ * and who is summoned may take the place of the one that holds the lock.
+ */
+#define GIVEWAY_SPAN	(100 * NSEC_PER_MSEC)
+#define GIVEWAY_OFTEN	50
+#define GIVEWAY_SELDOM	25
 
-static DEFINE_PER_CPU(struct hrtimer, giveway_timers);
+/**
+ * struct giveway_pcpu - what there is for each pCPU
+ * @timer: looks at the vCPU that runs here
+ * @wanted: another one of its VM is summoned to here, and this long after the
+ *	last look is the next; 0: none is
+ */
+struct giveway_pcpu {
+	struct hrtimer timer;
+	u64 wanted;
+};
+
+static DEFINE_PER_CPU(struct giveway_pcpu, giveway_pcpus);
+
+/* Is the vCPU that runs here at what it is at all the time? */
+static bool giveway_is_idle(const struct irqhop_vcpu *v)
+{
+	u64 space;
+
+	return irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space) &&
+	       space == READ_ONCE(v->space);
+}
+
+static void giveway_let_in(struct giveway_pcpu *gp)
+{
+	WRITE_ONCE(gp->wanted, 0);
+	irqhop_summon_now(smp_processor_id());
+}
+
+static void giveway_start(struct giveway_pcpu *gp, u64 delay)
+{
+	hrtimer_start(&gp->timer, delay, HRTIMER_MODE_REL_PINNED_HARD);
+}
 
 /* Context: hard interrupt. */
 static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
 {
+	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
 	struct irqhop_vcpu *v = irqhop_watch_running();
-	u64 next = GIVEWAY_AGAIN;
-	u64 space;
+	u64 next = GIVEWAY_PERIOD;
+	bool idle;
 
 	/* It moves to another pCPU if its own goes offline. */
-	if (!v || timer != this_cpu_ptr(&giveway_timers))
+	if (!v || timer != &gp->timer)
 		return HRTIMER_NORESTART;
-	if (single_task_running()) {
-		next = GIVEWAY_PERIOD;
-	} else if (irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space) &&
-		   space == READ_ONCE(v->space)) {
+	idle = giveway_is_idle(v);
+	if (gp->wanted && idle) {
+		giveway_let_in(gp);
+	} else if (gp->wanted) {
+		next = min(2 * gp->wanted, next);
+		WRITE_ONCE(gp->wanted, next);
+	} else if (idle && !v->vm->spinning && !single_task_running()) {
 		/* As RCU does it from its interrupt handlers. */
 		set_tsk_need_resched(current);
 		set_preempt_need_resched();
-		next = GIVEWAY_PERIOD;
 	}
 	hrtimer_forward_now(timer, next);
 	return HRTIMER_RESTART;
+}
+
+/**
+ * irqhop_giveway_to - a vCPU is summoned to where one of its own VM runs
+ * @cpu: the pCPU
+ *
+ * irqhop_summon_now() is called as soon as that one may be disturbed.
+ *
+ * Context: interrupts off, their VM's lock held.
+ */
+void irqhop_giveway_to(int cpu)
+{
+	struct giveway_pcpu *gp = per_cpu_ptr(&giveway_pcpus, cpu);
+
+	WRITE_ONCE(gp->wanted, GIVEWAY_LOOK);
+	if (cpu == smp_processor_id())
+		giveway_start(gp, GIVEWAY_LOOK);
+	else
+		irqhop_watch_poke(cpu);
+}
+
+/**
+ * irqhop_giveway_poked - irqhop_giveway_to() was called for this pCPU, perhaps
+ *
+ * Context: hard interrupt.
+ */
+void irqhop_giveway_poked(void)
+{
+	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
+	struct irqhop_vcpu *v;
+
+	if (!READ_ONCE(gp->wanted))
+		return;
+	v = irqhop_watch_running();
+	if (!v || giveway_is_idle(v))
+		giveway_let_in(gp);
+	else
+		giveway_start(gp, GIVEWAY_LOOK);
 }
 
 /**
@@ -73,23 +158,43 @@ void irqhop_giveway_in(struct irqhop_vcpu *v)
 	v->summoned = false;
 	if (!v->vm->summoned_at ||
 	    sched_clock() - v->vm->summoned_at > GIVEWAY_WITHIN ||
-	    irqhop_mutant(GIVE_WAY))
+	    v->vm->spinning || irqhop_mutant(GIVE_WAY))
 		return;
-	hrtimer_start(this_cpu_ptr(&giveway_timers), first,
-		      HRTIMER_MODE_REL_PINNED_HARD);
+	giveway_start(this_cpu_ptr(&giveway_pcpus), first);
+}
+
+/* How often has its guest spun for a lock, to no avail? */
+static void giveway_count_spins(struct irqhop_vcpu *v)
+{
+	u64 spins = irqhop_arch_vcpu_spins(v->kvm_vcpu);
+	struct irqhop_vm *vm = v->vm;
+	u64 now = sched_clock();
+
+	vm->spins += spins - v->spins;
+	v->spins = spins;
+	if (now - vm->spins_since < GIVEWAY_SPAN)
+		return;
+	vm->spinning = vm->spins > (vm->spinning ? GIVEWAY_SELDOM :
+						   GIVEWAY_OFTEN);
+	vm->spins = 0;
+	vm->spins_since = now;
 }
 
 /**
  * irqhop_giveway_out - a vCPU has gone out
  * @v: the vCPU
  *
- * Context: hard interrupt, its VM's lock held.
+ * Context: hard interrupt on its pCPU, its VM's lock held.
  */
 void irqhop_giveway_out(struct irqhop_vcpu *v)
 {
+	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
 	u64 space;
 
 	lockdep_assert_held(&v->vm->lock);
+	giveway_count_spins(v);
+	if (gp->wanted)
+		giveway_let_in(gp);
 	if ((v->seen & IRQHOP_WORD_STATE) == IRQHOP_VS_PREEMPTED &&
 	    irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space))
 		WRITE_ONCE(v->space, space);
@@ -104,10 +209,14 @@ void irqhop_giveway_start(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		irqhop_compat_hrtimer_setup(per_cpu_ptr(&giveway_timers, cpu),
-					    giveway_timer, CLOCK_MONOTONIC,
+	for_each_possible_cpu(cpu) {
+		struct giveway_pcpu *gp = &per_cpu(giveway_pcpus, cpu);
+
+		gp->wanted = 0;
+		irqhop_compat_hrtimer_setup(&gp->timer, giveway_timer,
+					    CLOCK_MONOTONIC,
 					    HRTIMER_MODE_REL_PINNED_HARD);
+	}
 }
 
 /**
@@ -120,5 +229,5 @@ void irqhop_giveway_stop(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		hrtimer_cancel(per_cpu_ptr(&giveway_timers, cpu));
+		hrtimer_cancel(&per_cpu(giveway_pcpus, cpu).timer);
 }

@@ -76,6 +76,7 @@ struct irqhop_vm;
  * @exits: irqhop_arch_vcpu_exits() of either, under @vm's lock
  * @armed: its doorbell is to ring, under @vm's lock
  * @summoned: somebody asked for it since it came in last, under @vm's lock
+ * @spins: irqhop_arch_vcpu_spins() when it went out last, under @vm's lock
  * @space: the guest's address space when it was last preempted in user space
  */
 struct irqhop_vcpu {
@@ -95,6 +96,7 @@ struct irqhop_vcpu {
 	bool in_user;
 	bool armed;
 	bool summoned;
+	u64 spins;
 	u64 space;
 	u64 exits;
 } ____cacheline_aligned_in_smp;
@@ -167,6 +169,9 @@ struct irqhop_stats {
  * @summon_due: when the next one may be summoned, if none is to spare
  * @summoned_at: when one was summoned last, sched_clock(); 0: never
  * @summoned: vCPUs are summoned of which any will do
+ * @spins: how often its vCPUs have spun for locks
+ * @spins_since: since then, sched_clock()
+ * @spinning: that was often, before; see giveway.c
  * @look: the timer that looks for injected interrupts
  * @looking: it is running
  * @hurry: how often the worker is to look soon whether anybody still uses the
@@ -207,6 +212,9 @@ struct irqhop_vm {
 	u64 summon_due;
 	u64 summoned_at;
 	bool summoned;
+	u64 spins;
+	u64 spins_since;
+	bool spinning;
 	struct hrtimer look;
 	bool looking;
 	int hurry;
@@ -260,6 +268,7 @@ void irqhop_watch_vm_add(struct irqhop_vm *vm);
 void irqhop_watch_vm_del(struct irqhop_vm *vm);
 void irqhop_watch_poke(int cpu);
 struct irqhop_vcpu *irqhop_watch_running(void);
+bool irqhop_watch_runs(int cpu, const struct irqhop_vm *vm);
 
 /* turn.c */
 bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
@@ -287,6 +296,8 @@ void irqhop_command_user(struct irqhop_vcpu *v);
 /* summon.c */
 void irqhop_giveway_in(struct irqhop_vcpu *v);
 void irqhop_giveway_out(struct irqhop_vcpu *v);
+void irqhop_giveway_to(int cpu);
+void irqhop_giveway_poked(void);
 void irqhop_giveway_start(void);
 void irqhop_giveway_stop(void);
 
@@ -296,6 +307,7 @@ void irqhop_summon_vm_init(struct irqhop_vm *vm);
 void irqhop_summon_vm_exit(struct irqhop_vm *vm);
 bool irqhop_summon_arm(struct irqhop_vm *vm);
 void irqhop_summon_came(struct irqhop_vm *vm);
+void irqhop_summon_now(int cpu);
 void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_summon_doorbell(struct irqhop_vcpu *v);
 void irqhop_summon_ipi(struct irqhop_vcpu *from,

@@ -62,6 +62,7 @@ u64 irqhop_arch_vcpu_exits(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_in_guest(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_pending(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_in_kernel(struct kvm_vcpu *vcpu);
+u64 irqhop_arch_vcpu_spins(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_in_user(struct kvm_vcpu *vcpu, u64 *space);
 bool irqhop_arch_vcpu_doorbell_arm(struct kvm_vcpu *vcpu);
 bool irqhop_arch_vcpu_is_doorbell(struct kvm_vcpu *vcpu, int irq);

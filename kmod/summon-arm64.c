@@ -42,6 +42,22 @@ bool irqhop_arch_vcpu_in_kernel(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * irqhop_arch_vcpu_spins - how often the guest has spun for a lock
+ * @vcpu: the vCPU
+ *
+ * A spinning lock waits with WFE, which KVM has trapped where others want the
+ * pCPU; it yields then, see kvm_vcpu_on_spin().
+ *
+ * Context: any.
+ *
+ * Return: the number of times.
+ */
+u64 irqhop_arch_vcpu_spins(struct kvm_vcpu *vcpu)
+{
+	return vcpu->stat.wfe_exit_stat;
+}
+
+/**
  * irqhop_arch_vcpu_in_user - was the guest in user space, and in which one
  * @vcpu: a vCPU that is out, or whose thread has just been interrupted here
  * @space: gets what tells its address spaces apart: TTBR0_EL1

@@ -38,10 +38,10 @@
 #define SUMMON_TRIES	6
 #define SUMMON_AGAIN	(200 * NSEC_PER_USEC)
 /*
- * A vCPU that would take the place of the one that wants it gets it when that
- * has had time to finish what it is at: it may be inside an interrupt handler.
+ * Where another one of its VM runs, it is summoned when that one does nothing
+ * that matters (see giveway.c), or after so long.
  */
-#define SUMMON_GRACE	(50 * NSEC_PER_USEC)
+#define SUMMON_PATIENCE	(2 * NSEC_PER_MSEC)
 /*
  * Where any vCPU will do, so many are summoned, one after the other as long as
  * none comes: the scheduler knows which of them it owes time, and we do not.
@@ -61,6 +61,8 @@
  * @ran: how long it had run by then; if that grows, it has come
  * @at: when it is to be asked for, ktime_get()
  * @tries: how often it has been asked for
+ * @cpu: of its VM, too, is who runs on this pCPU, and is not to be disturbed as
+ *	long as irqhop_summon_now() is not called; negative: nobody
  * @any: another one of its VM would do as well
  * @off: nobody need come any more; the thread drops the reference in time, since
  *	whoever says so may not be able to drop the last one
@@ -71,6 +73,7 @@ struct summon_slot {
 	u64 ran;
 	ktime_t at;
 	unsigned int tries;
+	int cpu;
 	bool any;
 	bool off;
 };
@@ -109,9 +112,12 @@ static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
 	return slot;
 }
 
-/* Return: false if summon_slot_get() has no slot for it. */
+/*
+ * @delay: in so many ns. @cpu, @any: see &struct summon_slot. Return: false if
+ * summon_slot_get() has no slot for it.
+ */
 static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
-		       u64 delay, bool any)
+		       u64 delay, int cpu, bool any)
 {
 	ktime_t now = ktime_get();
 	struct summon_slot *slot;
@@ -121,10 +127,18 @@ static bool summon_put(const struct irqhop_vm *vm, struct task_struct *task,
 	if (slot)
 		*slot = (struct summon_slot){
 			.task = task, .vm = vm, .ran = summon_ran(task),
-			.at = ktime_add_ns(now, delay), .any = any,
+			.at = ktime_add_ns(now, delay), .cpu = cpu, .any = any,
 		};
 	raw_spin_unlock(&summon_lock);
 	return slot;
+}
+
+static void summon_wake(void)
+{
+	wake_up_process(summon_thread);
+	/* What counts is that who runs there enters the kernel. */
+	if (irqhop_compat_wakes_lazily())
+		irqhop_watch_poke(task_cpu(summon_thread));
 }
 
 /*
@@ -137,21 +151,26 @@ static void summon(struct irqhop_vm *vm, struct task_struct *task, u64 delay,
 {
 	u64 now = sched_clock();
 	u64 due = max(vm->summon_due, now);
+	int cpu = task_cpu(task);
 
 	if (due - now > SUMMON_BURST * SUMMON_GAP) {
 		vm->stats.summons_held++;
 		return;
 	}
-	if (!summon_put(vm, task, delay, any))
+	/* Where any will do, none of them runs. */
+	if (any || !irqhop_watch_runs(cpu, vm))
+		cpu = -1;
+	else
+		delay = SUMMON_PATIENCE;
+	if (!summon_put(vm, task, delay, cpu, any))
 		return;
 	vm->summon_due = due + SUMMON_GAP;
 	vm->summoned_at = now;
 	vm->stats.summons++;
 	vm->summoned |= any;
-	wake_up_process(summon_thread);
-	/* What counts is that who runs there enters the kernel. */
-	if (irqhop_compat_wakes_lazily())
-		irqhop_watch_poke(task_cpu(summon_thread));
+	if (cpu >= 0)
+		irqhop_giveway_to(cpu);
+	summon_wake();
 }
 
 /*
@@ -345,19 +364,15 @@ static bool summon_is_preempted(const struct irqhop_vcpu *v)
 	       IRQHOP_VS_PREEMPTED;
 }
 
-/*
- * This vCPU and no other. @grace: for one that runs here. Context: interrupts
- * off, the VM's lock held.
- */
-static void summon_it(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool grace)
+/* This vCPU and no other. Context: interrupts off, the VM's lock held. */
+static void summon_it(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 {
 	struct task_struct *task;
 
 	rcu_read_lock();
 	task = irqhop_compat_vcpu_task(v->kvm_vcpu);
 	if (task && summon_is_preempted(v)) {
-		summon(vm, task, grace && task_cpu(task) == smp_processor_id() ?
-		       SUMMON_GRACE : 0, false);
+		summon(vm, task, 0, false);
 		v->summoned = true;
 	}
 	rcu_read_unlock();
@@ -378,10 +393,10 @@ static void summon_it(struct irqhop_vm *vm, struct irqhop_vcpu *v, bool grace)
 void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 {
 	lockdep_assert_held(&vm->lock);
-	if (irqhop_engine_waits(&vm->engine, v->idx) &&
+	if (!vm->spinning && irqhop_engine_waits(&vm->engine, v->idx) &&
 	    !(v->seen & IRQHOP_WORD_HANDLER) &&
 	    irqhop_arch_vcpu_in_kernel(v->kvm_vcpu))
-		summon_it(vm, v, false);
+		summon_it(vm, v);
 }
 
 /**
@@ -407,10 +422,34 @@ void irqhop_summon_ipi(struct irqhop_vcpu *from,
 		    !irqhop_arch_ipi_reaches(ipi, v->kvm_vcpu))
 			continue;
 		raw_spin_lock_irqsave(&vm->lock, flags);
-		if (!vm->closing)
-			summon_it(vm, v, true);
+		if (!vm->closing && !vm->spinning)
+			summon_it(vm, v);
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
 	}
+}
+
+/**
+ * irqhop_summon_now - who is summoned to a pCPU need not wait any more
+ * @cpu: the pCPU, where one of its own VM ran, which may be disturbed now
+ *
+ * Context: hard interrupt, perhaps under a VM's lock.
+ */
+void irqhop_summon_now(int cpu)
+{
+	ktime_t now = ktime_get();
+	unsigned int i;
+
+	raw_spin_lock(&summon_lock);
+	for (i = 0; i < SUMMON_SLOTS; i++) {
+		struct summon_slot *slot = &summon_slots[i];
+
+		if (!slot->task || slot->cpu != cpu)
+			continue;
+		slot->cpu = -1;
+		slot->at = now;
+	}
+	raw_spin_unlock(&summon_lock);
+	summon_wake();
 }
 
 /* The slot that is due first. Context: summon_lock held. */

@@ -390,6 +390,7 @@ static void watch_look_csd(void *arg)
 
 	atomic_set_release(&pc->look_queued, 0);
 	watch_look();
+	irqhop_giveway_poked();
 }
 
 /**
@@ -405,6 +406,24 @@ struct irqhop_vcpu *irqhop_watch_running(void)
 	struct irqhop_vcpu *v = this_cpu_ptr(&watch_pcpus)->running;
 
 	return v && watch_find(current) == v ? v : NULL;
+}
+
+/**
+ * irqhop_watch_runs - does a pCPU run a vCPU of this VM
+ * @cpu: the pCPU
+ * @vm: the VM
+ *
+ * Context: any.
+ *
+ * Return: true if so, a moment ago.
+ */
+bool irqhop_watch_runs(int cpu, const struct irqhop_vm *vm)
+{
+	const struct irqhop_vcpu *v =
+		READ_ONCE(per_cpu_ptr(&watch_pcpus, cpu)->running);
+
+	/* Only compared: it may be another VM's, and gone. */
+	return v >= vm->vcpu && v < vm->vcpu + vm->nr_vcpus;
 }
 
 /**
