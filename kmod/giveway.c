@@ -44,8 +44,8 @@
  * and who is summoned may take the place of the one that holds the lock.
  */
 #define GIVEWAY_SPAN	(100 * NSEC_PER_MSEC)
-#define GIVEWAY_OFTEN	50
-#define GIVEWAY_SELDOM	25
+#define GIVEWAY_OFTEN	40
+#define GIVEWAY_SELDOM	15
 
 /**
  * struct giveway_pcpu - what there is for each pCPU
