@@ -2,9 +2,10 @@
 /*
  * probes: who is called at a tracepoint of the running kernel.
  *
- *	probes sched_switch
+ *	probes sched_switch sched_process_exit
  *
- * A line for each probe, as /proc/kallsyms has its function. Read out of the
+ * A line for each probe: the tracepoint, and the probe's function as
+ * /proc/kallsyms has it. Read out of the
  * kernel's memory (/proc/kcore), where its type information (BTF) says that
  * it is: what counts is what the kernel does, not what a module says it did.
  */
@@ -12,6 +13,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <linux/btf.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,8 @@
 
 #define BTF_SIZE_MAX	(64 << 20)
 #define PHDRS_MAX	512
+#define POINTS_MAX	16
+#define PROBES_MAX	64
 
 struct place {
 	uint32_t offset;	/* of the member, in bytes */
@@ -133,59 +137,108 @@ static uint64_t kcore_read(uint64_t addr)
 	errx(1, "/proc/kcore has nothing at %#lx", addr);
 }
 
-/*
- * Of a name its address, or of an address the rest of its line. Return: 0 if
- * there is none.
- */
-static uint64_t symbol_find(const char *name, uint64_t addr, char line[512])
+/* What is looked for in /proc/kallsyms: by its name, or else by its address. */
+struct symbol {
+	char name[256];
+	uint64_t addr;
+	char *line;		/* from its name on; NULL: not found */
+	const char *point;	/* of a probe: its tracepoint */
+};
+
+/* A symbol that a line of /proc/kallsyms may be, if it is one at all. */
+static bool symbol_is(const struct symbol *s, const char *line)
 {
-	FILE *file = fopen("/proc/kallsyms", "r");
-	char symbol[256], digits[17];
-	uint64_t found = 0;
+	char digits[17];
+
+	if (s->name[0])
+		return strstr(line, s->name);
+	snprintf(digits, sizeof(digits), "%016lx", s->addr);
+	return !strncmp(line, digits, 16);
+}
+
+static void symbol_found(struct symbol *s, const char *line)
+{
+	char symbol[256];
 	uint64_t value;
 	int at;
 
+	if (s->line || sscanf(line, "%lx %*c %n%255s", &value, &at, symbol) != 2 ||
+	    (s->name[0] && strcmp(symbol, s->name)))
+		return;
+	s->addr = value;
+	s->line = strdup(line + at);
+	if (!s->line)
+		err(1, "memory");
+}
+
+/*
+ * All of them in one go, as there are 200,000 lines. Those of data, which the
+ * tracepoints are, have another type than those of code, which probes are.
+ */
+static void symbols_find(struct symbol *symbols, unsigned int nr,
+			 const char *types)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[512];
+	unsigned int i;
+
 	if (!file)
 		err(1, "/proc/kallsyms");
-	snprintf(digits, sizeof(digits), "%016lx", addr);
-	while (!found && fgets(line, 512, file)) {
-		/* There are 200,000 lines: most are to be done with at once. */
-		if (name ? !strstr(line, name) : strncmp(line, digits, 16))
+	while (fgets(line, sizeof(line), file)) {
+		if (strlen(line) < 20 || !strchr(types, line[17]))
 			continue;
-		if (sscanf(line, "%lx %*c %n%255s", &value, &at, symbol) != 2)
-			continue;
-		if (name ? !strcmp(symbol, name) : value == addr) {
-			found = value;
-			memmove(line, line + at, strlen(line + at) + 1);
-		}
+		for (i = 0; i < nr; i++)
+			if (symbol_is(&symbols[i], line))
+				symbol_found(&symbols[i], line);
 	}
 	fclose(file);
-	return found;
+	for (i = 0; i < nr; i++)
+		if (!symbols[i].line)
+			errx(1, "/proc/kallsyms has no %s at %#lx",
+			     symbols[i].name, symbols[i].addr);
+}
+
+/* The probes at a tracepoint. Return: how many there are now. */
+static unsigned int probes_read(const struct symbol *point, const char *name,
+				const struct place *funcs,
+				const struct place *func,
+				struct symbol *probes, unsigned int nr)
+{
+	uint64_t list, probe;
+
+	for (list = kcore_read(point->addr + funcs->offset);
+	     list && (probe = kcore_read(list + func->offset));
+	     list += func->size) {
+		if (nr == PROBES_MAX)
+			errx(1, "more than %d probes", PROBES_MAX);
+		probes[nr++] = (struct symbol){ .addr = probe, .point = name };
+	}
+	return nr;
 }
 
 int main(int argc, char **argv)
 {
+	static struct symbol points[POINTS_MAX], probes[PROBES_MAX];
 	struct place funcs, func;
-	uint64_t point, list, probe;
-	char name[256], line[512];
+	unsigned int nr = 0;
 	char *btf;
+	int i;
 
-	if (argc != 2)
-		errx(2, "usage: probes TRACEPOINT");
-	snprintf(name, sizeof(name), "__tracepoint_%s", argv[1]);
-	point = symbol_find(name, 0, line);
-	if (!point)
-		errx(1, "/proc/kallsyms has no %s", name);
+	if (argc < 2 || argc > POINTS_MAX)
+		errx(2, "usage: probes TRACEPOINT...");
+	for (i = 1; i < argc; i++)
+		snprintf(points[i - 1].name, sizeof(points[0].name),
+			 "__tracepoint_%s", argv[i]);
+	symbols_find(points, argc - 1, "dDbBrR");
 	btf = btf_load();
 	funcs = btf_find(btf, "tracepoint", "funcs");
 	func = btf_find(btf, "tracepoint_func", "func");
-
-	for (list = kcore_read(point + funcs.offset);
-	     list && (probe = kcore_read(list + func.offset));
-	     list += func.size) {
-		if (!symbol_find(NULL, probe, line))
-			errx(1, "/proc/kallsyms has nothing at %#lx", probe);
-		fputs(line, stdout);
-	}
+	for (i = 1; i < argc; i++)
+		nr = probes_read(&points[i - 1], argv[i], &funcs, &func,
+				 probes, nr);
+	if (nr)
+		symbols_find(probes, nr, "tTwW");
+	for (i = 0; i < (int)nr; i++)
+		printf("%s %s", probes[i].point, probes[i].line);
 	return 0;
 }
