@@ -77,10 +77,12 @@ def shows(lab, script, parse):
 
 
 def perf(lab):
-    """perf record, perf script."""
+    """perf record, perf script. What perf notes of the programs that run takes
+    long, and nobody asks for it."""
     return shows(lab, """
 cd /tmp
-tracer perf record -q -a -e irqhop:hop,irqhop:return -o perf.data sleep 0.3
+tracer perf record -q -a -N -B --no-bpf-event --synth=no \\
+    -e irqhop:hop,irqhop:return -o perf.data sleep 0.3
 tracer perf script -i perf.data 2>/dev/null
 """, by_text)
 
