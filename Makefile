@@ -20,6 +20,7 @@ help:
 	@echo "  make bench-full   everything of that; takes hours, goes on where it stopped"
 	@echo "  make where        where the slow operations of it wait, from traces"
 	@echo "  make test         unit tests, and the tests in the emulated host"
+	@echo "  make test-long    the same, and whatever is counted is counted for longer"
 	@echo "  make test-mutants that each mechanism has a test that misses it"
 	@echo "  make test-storm   a million interrupts while guest and host change much"
 	@echo "  make test-matrix  the storm on every kernel that irqhop is tested with"
@@ -152,6 +153,10 @@ check: check-tools module module-test tool
 test: deps-lint images tracers check-tools tool
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
 
+# docs/lab.md: what the short version leaves out.
+test-long: export LAB_LONG := 1
+test-long: test
+
 # Builds that each lack one mechanism: what test notices? MUTANTS="A B": these.
 test-mutants: images tracers
 	@$(PYTHON) test/mutants.py --build $(build) $(MUTANTS)
@@ -181,5 +186,5 @@ distclean:
 .NOTPARALLEL:
 
 .PHONY: help deps deps-lint fetch module module-test tool tool-arm64 images \
-	tracers programs demo bench bench-full where repeat choices costs outlier check-tools check model test test-mutants test-storm \
+	tracers programs demo bench bench-full where repeat choices costs outlier check-tools check model test test-long test-mutants test-storm \
 	test-matrix lab clean distclean

@@ -13,20 +13,20 @@ from acts_guest import until, write_affinity
 import case_storm as storm_tests
 from case_hops import homecoming
 from exact import Sent, told
-from state import expect, load
+from state import enough, expect, load
 
 # MSIs of one look at the counts; a virtio disk's come more slowly.
-MSIS = 4000
-VIRTIO_MSIS = 1000
+MSIS = enough(1500, 4000)
+VIRTIO_MSIS = enough(600, 1000)
 # Looks at them.
-LOOKS = 3
+LOOKS = enough(2, 3)
 # How often the guest is to move an interrupt to just where irqhop has it.
-MOVES_THERE = 4
+MOVES_THERE = enough(2, 4)
 # In so many turns at most.
 TURNS_THERE = 50
-MOVES_UNDER_LOAD = 8
+MOVES_UNDER_LOAD = enough(4, 8)
 # How often a guest is saved and restored, and where that is kept.
-RESTORES = 3
+RESTORES = enough(2, 3)
 STATE = "/run/l2.state"
 GUEST_VIRTIO = {"l2": ("VDISK", "VHOST")}
 
@@ -302,8 +302,9 @@ def injected(lab):
            f"handler runs by vCPU: {runs}")
     notes += [f"by vCPU {'/'.join(map(str, runs))}", wanted_elsewhere(storm)]
     leave_off(storm)
-    notes += [homecoming(lab, 6, "irqhop disable l2"),
-              homecoming(lab, 6, "rmmod irqhop; insmod /lab/irqhop-test.ko")]
+    notes += [homecoming(lab, enough(3, 6), "irqhop disable l2"),
+              homecoming(lab, enough(3, 6),
+                         "rmmod irqhop; insmod /lab/irqhop-test.ko")]
     no_complaints(lab)
     return "; ".join(notes)
 

@@ -5,7 +5,7 @@ import json
 import re
 
 from case_faults import fault
-from state import enable, expect, load
+from state import enable, enough, expect, load
 
 
 # What is done, expected status, what standard error is to say (one line).
@@ -131,7 +131,7 @@ def verify(lab):
     enable(lab, "storm")
     lab.read_start()
     away = again = 0
-    looks = 20
+    looks = enough(10, 20)
     for look in range(looks):
         said = verified(lab, f"look {look}")
         away += said["away"] > 0

@@ -33,10 +33,17 @@ GUEST_IP = "10.99.0.2"
 # How often counts that do not agree are looked at, before they are believed.
 LOOKS = 5
 SELF_TEST = "BUG: self-test of the lab"
+# make test-long: tests that only count on and on do so for longer.
+LONG = bool(os.environ.get("LAB_LONG"))
 
 
 class Failure(Exception):
     """A test's finding; the text says what was expected and what was seen."""
+
+
+def enough(short, long):
+    """How much of something: in make test, and in make test-long."""
+    return long if LONG else short
 
 
 def expect(true, text):
@@ -498,4 +505,5 @@ class Lab:
 
 
 __all__ = ["DEVICE_ID", "Failure", "LOOKS", "Lab", "LabError", "Listing",
-           "Machine", "QUEUE", "SELF_TEST", "Trace", "enable", "expect", "load"]
+           "Machine", "QUEUE", "SELF_TEST", "Trace", "enable", "enough", "expect",
+           "load"]
