@@ -40,6 +40,8 @@ enum irqhop_mutant {
 	IRQHOP_M_COMMAND,	/* what is injected misses the guest's commands */
 	IRQHOP_M_DOORBELL,	/* no doorbell of a preempted vCPU is enabled */
 	IRQHOP_M_GIVE_WAY,	/* a vCPU that owes time runs on to the next tick */
+	IRQHOP_M_IN_USER,	/* a vCPU in its kernel gives way like any other */
+	IRQHOP_M_SPACE,		/* all address spaces of a guest are taken for one */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

@@ -71,9 +71,11 @@ u64 irqhop_arch_vcpu_spins(struct kvm_vcpu *vcpu)
  */
 bool irqhop_arch_vcpu_in_user(struct kvm_vcpu *vcpu, u64 *space)
 {
-	if (vcpu_mode_priv(vcpu))
+	if (vcpu_mode_priv(vcpu) && !irqhop_mutant(IN_USER))
 		return false;
-	if (has_vhe() && vcpu_get_flag(vcpu, SYSREGS_ON_CPU))
+	if (irqhop_mutant(SPACE))
+		*space = 0;
+	else if (has_vhe() && vcpu_get_flag(vcpu, SYSREGS_ON_CPU))
 		*space = read_sysreg_s(SYS_TTBR0_EL12);
 	else
 		*space = ctxt_sys_reg(&vcpu->arch.ctxt, TTBR0_EL1);

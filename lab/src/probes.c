@@ -141,7 +141,7 @@ static uint64_t kcore_read(uint64_t addr)
 struct symbol {
 	char name[256];
 	uint64_t addr;
-	char *line;		/* from its name on; NULL: not found */
+	char line[320];		/* from its name on; empty: not found */
 	const char *point;	/* of a probe: its tracepoint */
 };
 
@@ -162,13 +162,11 @@ static void symbol_found(struct symbol *s, const char *line)
 	uint64_t value;
 	int at;
 
-	if (s->line || sscanf(line, "%lx %*c %n%255s", &value, &at, symbol) != 2 ||
+	if (s->line[0] || sscanf(line, "%lx %*c %n%255s", &value, &at, symbol) != 2 ||
 	    (s->name[0] && strcmp(symbol, s->name)))
 		return;
 	s->addr = value;
-	s->line = strdup(line + at);
-	if (!s->line)
-		err(1, "memory");
+	snprintf(s->line, sizeof(s->line), "%s", line + at);
 }
 
 /*
@@ -193,7 +191,7 @@ static void symbols_find(struct symbol *symbols, unsigned int nr,
 	}
 	fclose(file);
 	for (i = 0; i < nr; i++)
-		if (!symbols[i].line)
+		if (!symbols[i].line[0])
 			errx(1, "/proc/kallsyms has no %s at %#lx",
 			     symbols[i].name, symbols[i].addr);
 }

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A test of the policy "summon": what a redirect cannot help, and whether it
-takes anything from the neighbours."""
+"""Tests of the policy "summon": what a redirect cannot help, whether it takes
+anything from the neighbours, and what a guest can make of it."""
 
 import collections
+import random
 import re
 
+from acts import Storm
+from acts_host import SHARED, everybody_back, goes_on, online
+from case_policies import crowd
 from exact import told
 from state import GUEST_IP, enable, enough, expect, load
 
@@ -14,8 +18,10 @@ PINGS = enough(600, 800)
 SLOW = 1
 # The VM's share of the pCPUs that it shares, with and without, differs by less.
 SHARE = 0.03
-PING = (f"ip netns exec outside taskset -c 1 ping -n -i 0.002 -c {PINGS} "
+PING = ("ip netns exec outside taskset -c 1 ping -n -i 0.002 -c {count} "
         f"{GUEST_IP}\n")
+# How often a pCPU goes.
+HOTPLUGS = enough(2, 6)
 
 Seen = collections.namedtuple("Seen", "mean slow share slice summons")
 
@@ -36,7 +42,7 @@ def pinged(lab, policy):
     """Pings from outside under a policy."""
     enable(lab, policy)
     ran, begun = used(lab)
-    text = lab.m.run(PING)
+    text = lab.m.run(PING.format(count=PINGS))
     ran_then, ended = used(lab)
     stat = lab.stat()
     lab.m.run("irqhop disable l2")
@@ -83,3 +89,168 @@ def summon(lab):
         f"VM had {one.share:.1%}, {one.slice:.2f} ms at a time, "
         f"{one.summons} summoned"
         for policy, one in seen.items()) + f"; {told(msis, sum(runs))}"
+
+
+# -- who gives way ------------------------------------------------------------
+
+# What vCPUs do besides their spinner. The kernel's work is a read that takes as
+# long as one lets it; of the address spaces another one runs at each of the
+# guest's ticks.
+KERNEL, SPACES = 1, 2
+# The host's, in ms.
+TICK = 4
+BESIDES = f"""
+taskset -c {KERNEL} dd if=/dev/zero of=/dev/null bs=4M </dev/null \\
+    >/dev/null 2>&1 &
+echo $!
+for _ in 1 2 3 4; do
+    taskset -c {SPACES} spin </dev/null >/dev/null 2>&1 &
+    echo $!
+done
+"""
+SLICES = """
+guest_vcpu_tids l2 | while read -r _ tid; do
+    cut -d" " -f1,3 /proc/$tid/schedstat
+done
+"""
+
+
+def at_a_time(lab):
+    """How long each vCPU runs at a time, in ms, while pings come."""
+    lab.m.short_turns(True)
+    text = lab.m.run(SLICES + PING.format(count=500)
+                     .replace("\n", " >/dev/null\n") + SLICES)
+    lab.m.short_turns(False)
+    rows = [tuple(map(int, line.split())) for line in text.splitlines()]
+    return [(ran - ran_before) / (times - before) / 1e6
+            for (ran_before, before), (ran, times) in zip(rows[:4], rows[4:])]
+
+
+def give_way(lab):
+    """A vCPU gives way before the tick where it spins in user space, as it did
+    when it was last preempted; but not in its kernel, nor if it is at something
+    else by now."""
+    lab.module("irqhop-test")
+    load.set_shared(lab.m, OVERCOMMIT)
+    lab.m.run("stop_all filler")
+    enable(lab, "summon")
+    pids = lab.m.guest(BESIDES).split()
+    try:
+        seen = at_a_time(lab)
+        summons = lab.stat()["summons"]
+    finally:
+        lab.m.guest("kill -9 " + " ".join(pids))
+        load.set_quiet(lab.m)
+    lab.m.run("irqhop disable l2")
+    expect(summons > 50, f"only {summons} vCPUs summoned")
+    user = [ms for vcpu, ms in enumerate(seen) if vcpu not in (KERNEL, SPACES)]
+    expect(max(user) < 0.5 * TICK, "vCPUs that spin run for "
+           f"{user[0]:.2f} and {user[1]:.2f} ms at a time")
+    for vcpu, what in ((KERNEL, "in its kernel"),
+                       (SPACES, "that has turned to something else")):
+        expect(seen[vcpu] > 0.75 * TICK,
+               f"a vCPU {what} runs for {seen[vcpu]:.2f} ms at a time")
+    lab.expect_home("disabled")
+    return (f"ms at a time: spinning {user[0]:.2f} and {user[1]:.2f}, in the "
+            f"kernel {seen[KERNEL]:.2f}, from one address space to the next "
+            f"{seen[SPACES]:.2f}; {summons} summoned")
+
+
+# -- pCPUs go and come --------------------------------------------------------
+
+
+def goes_on_summoning(storm, when, least=5):
+    """Reads and summons go on from here."""
+    before = storm.lab.stat()["summons"]
+    goes_on(storm, when, least_hops=0)
+    for _ in range(50):
+        summons = storm.lab.stat()["summons"] - before
+        if summons >= least:
+            return
+        storm.lab.m.run("sleep 0.1")
+    expect(False, f"{when}: {summons} vCPUs summoned in 5 s")
+
+
+def summon_pcpus(lab):
+    """Each of the pCPUs that the guest shares goes offline and comes back while
+    vCPUs are summoned: whatever was under way there goes on elsewhere."""
+    storm = Storm(lab, random.Random(0))
+    storm.policy = "summon"
+    storm.begin()
+    # What others have left in the logs is not this test's.
+    lab.complaints += storm.complaints
+    storm.complaints.clear()
+    storm.io_start()
+    for turn in range(HOTPLUGS):
+        cpu = SHARED[turn % len(SHARED)]
+        goes_on_summoning(storm, f"turn {turn}")
+        online(storm, cpu, 0)
+        goes_on_summoning(storm, f"turn {turn}, without pCPU {cpu}")
+        online(storm, cpu, 1)
+        everybody_back(storm)
+    goes_on_summoning(storm, "all are back")
+    summons = lab.stat()["summons"]
+    storm.io_stop()
+    storm.disable()
+    storm.logs()
+    storm.end()
+    expect(not storm.complaints, "\n".join(storm.complaints))
+    return (f"{HOTPLUGS} times, {summons} summoned; {storm.told()}, "
+            f"{storm.sums['pings']} pings, none lost")
+
+
+# -- a guest that asks for too much -------------------------------------------
+
+# Of one VM, see kmod/summon.c: so many in a second, and so many at once.
+SUMMONS, BURST = 1000, 50
+# The thread is woken for one, and asks for it six times.
+RUNS = 7
+LOOK = """
+cut -d" " -f1 /proc/uptime
+cut -d" " -f1,3 /proc/$thread/schedstat
+irqhop stat --raw l2 | sed -n "s/^summons.*=//p"
+"""
+Flood = collections.namedtuple("Flood", "seconds ran times summons held")
+
+
+def flooded(lab, pings):
+    """(Flood, what ping said) for as long as it takes to send so many."""
+    text = lab.m.run(f"thread=$(pgrep -x irqhop)\n{LOOK}\necho ==\n"
+                     f"{lab.PING} -c {pings} || true\necho ==\n{LOOK}")
+    before, ping, after = text.split("==\n")
+    rows = [Flood(*map(float, look.split())) for look in (before, after)]
+    return Flood(*(b - a for a, b in zip(*rows))), ping
+
+
+def summon_flood(lab):
+    """A vCPU sends IPIs to the others as fast as it can; these are preempted
+    again and again, and summoned as often as may be; the rest is counted."""
+    lab.module("irqhop-test")
+    crowd(lab, (1, 2, 3))
+    enable(lab, "summon")
+    lab.m.guest("insmod /modules/ipis.ko from=0 to=0xe")
+    # Or whole slices would be over before an IPI is seen.
+    lab.m.short_turns(True)
+    try:
+        seen, ping = flooded(lab, 30)
+    finally:
+        lab.m.short_turns(False)
+        lab.m.guest("rmmod ipis")
+    lab.m.run("irqhop disable l2")
+    load.set_quiet(lab.m)
+    sent, received = lab.pinged(ping)[0]
+    expect(sent == received, f"{received} of {sent} pings answered")
+    lab.expect_home("disabled")
+    # Counters are read a little after the clock.
+    most = SUMMONS * (seen.seconds + 0.1) + BURST
+    expect(most / 2 < seen.summons <= most,
+           f"{seen.summons:.0f} summoned in {seen.seconds:.2f} s, up to "
+           f"{most:.0f} allowed")
+    expect(seen.held > 20, f"only {seen.held:.0f} held back of "
+           f"{seen.summons + seen.held:.0f}, {most:.0f} allowed")
+    expect(seen.times <= RUNS * seen.summons, f"{seen.summons:.0f} summoned, "
+           f"the thread ran {seen.times:.0f} times")
+    return (f"{seen.summons / seen.seconds:.0f} summoned a second, "
+            f"{seen.held:.0f} held back in {seen.seconds:.2f} s; the thread "
+            f"ran {seen.times / seen.seconds:.0f} times a second, "
+            f"{seen.ran / 1e9 / seen.seconds:.1%} of a pCPU")
