@@ -27,6 +27,7 @@ prepare() { # STAGE...
 			need_lists "arm64,$native" "$L1_SUITE-updates"
 			want_security "arm64,$native"
 			;;
+		vmm-*) choose_vmm_row "$s" ;;
 		l2 | programs) need_lists arm64 "$L2_SUITE" ;;
 		esac
 	done
@@ -38,10 +39,11 @@ need_lists() { # ARCHS SUITE...
 	die "FAILED: package lists of ${*:2} (log: $build/log/fetch-lists.log)"
 }
 
-want_security() { # ARCHS
+want_security() { # ARCHS [SUITE]
+	local suite=${2-$L1_SUITE}
 	[ -n "$security" ] || return 0
-	if ! lists_update "$1" "$L1_SUITE-security"; then
-		say "the security archive of this machine's apt has no usable $L1_SUITE-security: going on without it"
+	if ! lists_update "$1" "$suite-security"; then
+		say "the security archive of this machine's apt has no usable $suite-security: going on without it"
 		security=
 	fi
 }
@@ -103,12 +105,12 @@ choose_kernels() { # NATIVE
 	[ -n "$guest_kernel" ] || die "FAILED: kernel: no linux-image-$GUEST_KERNEL_SERIES.*-arm64 on this machine's mirror"
 }
 
-kernel_rows() { # the series in KERNELS
-	awk 'NF { print $1 }' <<<"$KERNELS"
+table_rows() { # TABLE: the series in KERNELS or VMMS
+	awk 'NF { print $1 }' <<<"$1"
 }
 
-kernel_row_suite() { # SERIES
-	awk -v series="$1" '$1 == series { print $2 }' <<<"$KERNELS"
+table_suite() { # TABLE SERIES
+	awk -v series="$2" '$1 == series { print $2 }' <<<"$1"
 }
 
 # What the lab boots anyway needs no second copy.
@@ -121,7 +123,7 @@ declare -A row_kernel=()
 choose_kernel_row() { # STAGE NATIVE
 	local suites=() series=${1#kernel-} suite
 	! kernel_row_own "$series" || return 0
-	suite=$(kernel_row_suite "$series")
+	suite=$(table_suite "$KERNELS" "$series")
 	case $suite in
 	"$L1_SUITE" | "$L1_SUITE"-*)
 		need_lists "arm64,$2" "$L1_SUITE-updates"
@@ -227,7 +229,8 @@ inputs_kernel_row() { # STAGE
 	if kernel_row_own "$series"; then
 		echo 1 own
 	else
-		echo 2 "$(native_arch)" "$(libc_version)" "$series" "$(kernel_row_suite "$series")" "$L1_SUITE" "$KERNEL_CC_OPTIONS"
+		echo 3 "$(native_arch)" "$(libc_version)" "$series" "$(table_suite "$KERNELS" "$series")" "$L1_SUITE" \
+			"$KERNEL_CC_OPTIONS"
 	fi
 }
 outputs_kernel_row() { # STAGE
@@ -246,6 +249,7 @@ stage_kernel_row() { # STAGE
 	mapfile -t packages < <(kernel_packages "$1" "$v" && header_packages "$1" "$v")
 	fetch_packages "$1" "kernel $v and its headers" "${packages[@]}"
 	tree_replace "kernels/$series" kernel_tree_full "$1" "$v"
+	record "KERNEL=$v" "PACKAGE_VERSION=$(deb_version "$1" "linux-image-$v")"
 	say "kernel $v and its headers: ready"
 }
 
@@ -368,16 +372,67 @@ header_programs() { # TREE
 inputs_l1() { echo 1 "$L1_SUITE" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"; }
 outputs_l1() { echo root/l1; }
 
-stage_l1() {
-	local tree=$build/root/l1.part
-	apt_setup l1 arm64 "$L1_SUITE" "$L1_SUITE-updates" "$L1_SUITE-security"
-	whole_packages l1 "the emulated host's programs" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
+stage_l1() { l1_make l1 l1 "$L1_SUITE"; }
+
+l1_make() { # STAGE TREE SUITE
+	local tree=$build/root/$1.part words="the emulated host's programs" suites v
+	mapfile -t suites < <(updated_suites "$3")
+	apt_setup "$1" arm64 "${suites[@]}"
+	[ "$1" = l1 ] || words+=", from $3"
+	whole_packages "$1" "$words" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
 	userland_finish "$tree"
-	rm -rf "$build/root/l1"
-	mv "$tree" "$build/root/l1"
-	record "L1_QEMU_VERSION=$(upstream "$(deb_version l1 qemu-system-arm)")" \
-		"L1_QEMU_PACKAGE_VERSION=$(deb_version l1 qemu-system-arm)" "L1_SUITE=$L1_SUITE"
-	say "the emulated host's programs: ready, $(du -sm "$build/root/l1" | cut -f1) MB"
+	v=$(deb_version "$1" qemu-system-arm)
+	case $1-$(upstream "$v"). in
+	l1-* | vmm-newest-* | "$1-${1#vmm-}".*) ;;
+	*)
+		echo "fetch: $3 has QEMU $v"
+		return 1
+		;;
+	esac
+	mkdir -p "$build/root/$(dirname "$2")"
+	rm -rf "$build/root/$2"
+	mv "$tree" "$build/root/$2"
+	record "L1_QEMU_VERSION=$(upstream "$v")" "L1_QEMU_PACKAGE_VERSION=$v" "L1_SUITE=$3"
+	say "$words: QEMU $(upstream "$v"), $(du -sm "$build/root/$2" | cut -f1) MB"
+}
+
+updated_suites() { # SUITE: with those that Debian mends it by
+	echo "$1"
+	[ "$1" = sid ] || printf '%s\n' "$1-updates" "$1-security"
+}
+
+# The same with another suite's VMM. What the lab has anyway needs no second copy.
+choose_vmm_row() { # STAGE
+	local suite
+	suite=$(table_suite "$VMMS" "${1#vmm-}")
+	[ "$suite" != "$L1_SUITE" ] || return 0
+	need_lists arm64 "$suite"
+	[ "$suite" != sid ] || return 0
+	need_lists arm64 "$suite-updates"
+	want_security arm64 "$suite"
+}
+
+inputs_vmm_row() { # STAGE
+	local suite
+	suite=$(table_suite "$VMMS" "${1#vmm-}")
+	if [ "$suite" = "$L1_SUITE" ]; then
+		echo 1 own
+	else
+		echo 1 "$suite" "$L1_PACKAGES" "$L1_EXTRA_LIBS" "$L1_DROP"
+	fi
+}
+outputs_vmm_row() { echo "root/vmms/${1#vmm-}/usr"; } # STAGE
+
+stage_vmm_row() { # STAGE
+	local suite series=${1#vmm-}
+	suite=$(table_suite "$VMMS" "$series")
+	if [ "$suite" != "$L1_SUITE" ]; then
+		l1_make "$1" "vmms/$series" "$suite"
+		return
+	fi
+	mkdir -p "$build/root/vmms"
+	rm -rf "${build:?}/root/vmms/$series"
+	ln -s ../l1 "$build/root/vmms/$series"
 }
 
 # BUILD_DIR/root/NAME.part: all of these packages, and what they link from those that they depend on. After apt_setup.

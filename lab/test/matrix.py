@@ -1,18 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The matrix: the storm on every host kernel with every guest kernel that
-irqhop is tested with, and on each path that interrupts take. The kernels are
-rows of KERNELS in lab/versions.conf.
+irqhop is tested with, and on each path that interrupts take; if asked for,
+with other VMMs, too. Kernels and VMMs are rows of KERNELS and VMMS in
+lab/versions.conf.
 
-A pair of kernels is a build folder of its own below BUILD/matrix, in which
-whatever boots the lab finds those two. A cell goes on where it was
-interrupted, as long as module and kernels are what they were."""
+A pair of kernels with a VMM is a build folder of its own below BUILD/matrix,
+in which whatever boots the lab finds those. A cell goes on where it was
+interrupted, as long as module, kernels and VMM are what they were."""
 
 import argparse
 import collections
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -21,26 +23,38 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 CONF = os.path.join(TOP, "lab", "versions.conf")
 CROSS = "aarch64-linux-gnu-"
 # Of a pair's folder: what is the same for all.
-SHARED = ("bin", "stamps", "root/l1", "root/l2", "root/qemu", "root/cross",
+SHARED = ("bin", "stamps", "root/l2", "root/qemu", "root/cross",
           "root/tracers")
 
 # How the passed-through devices' interrupts are delivered, and what the
 # storm's results are called then.
 PATHS = {"direct": "", "injected": "-injected"}
 
-Row = collections.namedtuple("Row", "series roles")
+Row = collections.namedtuple("Row", "series suite roles")
 
 
 class Broken(Exception):
     """Something could not be made; the text says what."""
 
 
-def rows():
-    """The table of kernels."""
-    text = subprocess.run(["bash", "-c", '. "$0"; echo "$KERNELS"', CONF],
+def conf(name):
+    """What lab/versions.conf says."""
+    return subprocess.run(["bash", "-c", f'. "$0"; echo "${name}"', CONF],
                           check=True, capture_output=True, text=True).stdout
-    table = [line.split() for line in text.splitlines() if line.strip()]
-    return [Row(series, roles.split(",")) for series, _, roles in table]
+
+
+def rows(table):
+    """The table of kernels, or that of VMMs."""
+    words = [line.split() for line in conf(table).splitlines() if line.strip()]
+    return [Row(series, suite, roles[0].split(",") if roles else [])
+            for series, suite, *roles in words]
+
+
+def resolved(path):
+    """What lab/fetch has written down there, of versions."""
+    with open(path, encoding="utf-8") as file:
+        return dict(line.strip().split("=", 1) for line in file
+                    if "=" in line)
 
 
 def command(words, log):
@@ -66,11 +80,9 @@ def link(target, path):
     os.symlink(target, path)
 
 
-def place(source, path):
-    """A copy, left alone if it is the same already."""
+def place(data, path):
+    """A file with these bytes, left alone if it has them already."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(source, "rb") as file:
-        data = file.read()
     if os.path.exists(path):
         with open(path, "rb") as file:
             if file.read() == data:
@@ -79,27 +91,32 @@ def place(source, path):
         file.write(data)
 
 
-class Cell:
-    """A host kernel with a guest kernel."""
+def copy(source, path):
+    """A copy of a file, left alone if it is the same already."""
+    with open(source, "rb") as file:
+        place(file.read(), path)
 
-    def __init__(self, build, host, guest):
-        self.build, self.host, self.guest = build, host, guest
-        self.name = f"{host}-{guest}"
+
+class Cell:
+    """A host kernel with a guest kernel; and with a VMM, if that is not the
+    lab's own."""
+
+    def __init__(self, build, host, guest, vmm=None):
+        self.build, self.host, self.guest, self.vmm = build, host, guest, vmm
+        self.name = f"{host}-{guest}" + (f"-qemu-{vmm}" if vmm else "")
         self.dir = os.path.join(build, "matrix", self.name)
 
     def kernel(self, series):
         """Where a kernel is unpacked."""
         return os.path.join(self.build, "root", "kernels", series)
 
-    def release(self, series):
-        """What a kernel calls itself."""
-        return os.listdir(os.path.join(self.kernel(series), "lib",
-                                       "modules"))[0]
-
     def prepare(self):
         """Make the pair's folder, the module for its host, and its images."""
         for path in SHARED:
             link(os.path.join(self.build, path), os.path.join(self.dir, path))
+        link(os.path.join(self.build, "root",
+                          f"vmms/{self.vmm}" if self.vmm else "l1"),
+             os.path.join(self.dir, "root", "l1"))
         for name, series in (("kernel", self.host),
                              ("kernel-guest", self.guest)):
             link(self.kernel(series), os.path.join(self.dir, "root", name))
@@ -107,16 +124,34 @@ class Cell:
                              ("headers-guest", self.guest)):
             link(os.path.join(self.kernel(series), "headers"),
                  os.path.join(self.dir, "root", name))
-        link(os.path.join(self.build, "versions.env"),
-             os.path.join(self.dir, "versions.env"))
+        place("".join(f"{key}={value}\n" for key, value
+                      in self.versions().items()).encode(),
+              os.path.join(self.dir, "versions.env"))
         extra = os.path.join(self.dir, "lab", "extra")
-        place(self.module(""), os.path.join(extra, "irqhop.ko"))
-        place(self.module("-test"), os.path.join(extra, "irqhop-test.ko"))
+        copy(self.module(""), os.path.join(extra, "irqhop.ko"))
+        copy(self.module("-test"), os.path.join(extra, "irqhop-test.ko"))
         tool = os.path.join(extra, "bin", "irqhop")
-        place(os.path.join(self.build, "tool-arm64", "irqhop"), tool)
+        copy(os.path.join(self.build, "tool-arm64", "irqhop"), tool)
         os.chmod(tool, 0o755)
         command(["make", "-s", "-C", "lab", f"BUILD={self.dir}"],
                 os.path.join(self.dir, "log", "images.log"))
+
+    def stamp(self, stage):
+        """What was resolved for a stage of lab/fetch."""
+        return resolved(os.path.join(self.build, "stamps", stage))
+
+    def versions(self):
+        """What this pair is made of: what the whole lab is, but for its
+        kernels and its VMM."""
+        env = resolved(os.path.join(self.build, "versions.env"))
+        own = env["HOST_KERNEL"], env["KERNEL_PACKAGE_VERSION"]
+        for series, kernel, package in (
+                (self.host, "HOST_KERNEL", "KERNEL_PACKAGE_VERSION"),
+                (self.guest, "GUEST_KERNEL", "GUEST_KERNEL_PACKAGE_VERSION")):
+            row = self.stamp(f"kernel-{series}")
+            env[kernel] = row.get("KERNEL", own[0])
+            env[package] = row.get("PACKAGE_VERSION", own[1])
+        return {**env, **(self.stamp(f"vmm-{self.vmm}") if self.vmm else {})}
 
     def module(self, suffix):
         """Build the module for this host; return its file."""
@@ -131,8 +166,9 @@ class Cell:
         """The storm's seed, which names its results: another one whenever
         what is tested has changed."""
         tested = hashlib.sha256()
-        for series in self.host, self.guest:
-            tested.update(self.release(series).encode())
+        versions = self.versions()
+        for name in "HOST_KERNEL", "GUEST_KERNEL", "L1_QEMU_PACKAGE_VERSION":
+            tested.update(versions[name].encode())
         with open(os.path.join(self.dir, "lab", "extra",
                                "irqhop-test.ko"), "rb") as module:
             tested.update(module.read())
@@ -152,6 +188,21 @@ class Cell:
             [sys.executable, os.path.join(HERE, "run.py"), "--build",
              self.dir, *names], cwd=TOP, check=False).returncode
 
+    def demo(self, path, flags):
+        """The demonstration, and its report. Return its status."""
+        out = os.path.join(self.dir, "demo" + PATHS[path])
+        os.makedirs(out, exist_ok=True)
+        for program, *words in (
+                ["demo.py", "--build", self.dir, "--path", path, "--out", out,
+                 *shlex.split(flags)],
+                ["report.py", os.path.join(out, "raw"), out]):
+            status = subprocess.run(
+                [sys.executable, os.path.join(TOP, "bench", program), *words],
+                cwd=TOP, check=False).returncode
+            if status:
+                return status
+        return 0
+
     def result(self, path):
         """What the storm came to so far, as words of a row."""
         rows_file = os.path.join(self.dir, "storm",
@@ -165,11 +216,12 @@ class Cell:
                               "seconds")]
         complaints = sum(len(chunk["complaints"]) for chunk in chunks)
         failed = sum("failed" in chunk for chunk in chunks)
-        return [self.release(self.host), self.release(self.guest), path,
-                *total[:5], complaints, failed, round(total[5])]
+        versions = self.versions()
+        return [versions["HOST_KERNEL"], versions["GUEST_KERNEL"],
+                versions["L1_QEMU_VERSION"], path, *total[:5], complaints, failed, round(total[5])]
 
 
-HEAD = ("host", "guest", "path", "sent", "merged", "handled", "hops", "pings",
+HEAD = ("host", "guest", "QEMU", "path", "sent", "merged", "handled", "hops", "pings",
         "complaints", "failed", "seconds")
 
 
@@ -184,7 +236,7 @@ def show(table):
 
 def arguments():
     """What is wanted."""
-    known = rows()
+    known = rows("KERNELS")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
     parser.add_argument("--interrupts", type=int, default=10000,
@@ -194,45 +246,61 @@ def arguments():
         parser.add_argument(f"--{role}s", nargs="+", choices=series,
                             default=series, metavar="SERIES",
                             help=f"only these of {' '.join(series)}")
+    vmms = [row.series for row in rows("VMMS")]
+    parser.add_argument("--vmms", nargs="+", choices=vmms, default=[None],
+                        metavar="SERIES",
+                        help="with these VMMs, in place of the lab's own: "
+                        f"{' '.join(vmms)}")
     parser.add_argument("--paths", nargs="+", choices=PATHS,
                         default=list(PATHS), metavar="PATH",
-                        help=f"of the storm, only these of {' '.join(PATHS)}")
-    parser.add_argument("--tests", nargs="+", metavar="NAME",
-                        help="in place of the storm, these of the lab's tests")
-    parser.add_argument("--prepare", action="store_true",
-                        help="only build what would be booted")
+                        help="of the storm and the demonstration, only these "
+                        f"of {' '.join(PATHS)}")
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument("--tests", nargs="+", metavar="NAME",
+                      help="in place of the storm, these of the lab's tests")
+    work.add_argument("--demo", nargs="?", const="", metavar="FLAGS",
+                      help="in place of the storm, the demonstration, with "
+                      "these flags of bench/demo.py")
+    work.add_argument("--prepare", action="store_true",
+                      help="only build what would be booted")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
     return args
 
 
+def bad_ones(cell, args):
+    """Do what is wanted with a cell; return the names of what failed."""
+    if args.prepare:
+        return []
+    if args.tests:
+        return [cell.name] if cell.tests(args.tests) else []
+    return [f"{cell.name} {path}" for path in args.paths
+            if (cell.storm(path, args.interrupts) if args.demo is None
+                else cell.demo(path, args.demo))]
+
+
 def main():
     """Every cell, one after the other."""
     args = arguments()
-    cells = [Cell(args.build, host, guest)
+    cells = [Cell(args.build, host, guest, vmm) for vmm in args.vmms
              for host in args.hosts for guest in args.guests]
     stages = [f"kernel-{series}"
               for series in sorted({*args.hosts, *args.guests})]
+    stages += [f"vmm-{vmm}" for vmm in args.vmms if vmm]
     if subprocess.run(["lab/fetch", args.build, *stages], cwd=TOP,
                       check=False).returncode:
         return 1
     bad = []
     for cell in cells:
-        print(f"-- host {cell.release(cell.host)}, guest "
-              f"{cell.release(cell.guest)}", flush=True)
+        print("-- host {HOST_KERNEL}, guest {GUEST_KERNEL}, QEMU "
+              "{L1_QEMU_VERSION}".format(**cell.versions()), flush=True)
         try:
             cell.prepare()
         except Broken as error:
             print(f"not ok: {error}", flush=True)
             return 1
-        if args.prepare:
-            continue
-        if args.tests:
-            bad += [cell.name] if cell.tests(args.tests) else []
-            continue
-        bad += [f"{cell.name} {path}" for path in args.paths
-                if cell.storm(path, args.interrupts)]
-    if not args.tests and not args.prepare:
+        bad += bad_ones(cell, args)
+    if not args.tests and args.demo is None and not args.prepare:
         show([cell.result(path) for cell in cells for path in args.paths])
     if bad:
         print(f"not ok: {' '.join(bad)}")
