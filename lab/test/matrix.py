@@ -239,7 +239,7 @@ def arguments():
     known = rows("KERNELS")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--interrupts", type=int, default=10000,
+    parser.add_argument("--interrupts", type=int, default=100000,
                         help="of a cell, at least (%(default)s)")
     for role in "host", "guest":
         series = [row.series for row in known if role in row.roles]
