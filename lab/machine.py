@@ -98,6 +98,8 @@ class Machine:
         self.vectors = max(vectors, queues + 2)
         self.trace_events = TRACE_EVENTS + (TRACE_HANDLERS if handlers else ())
         self.qmp = None
+        # Whether turns are short now.
+        self.short = False
         self.console = os.path.join(self.logs, "l1-console.log")
         self.trace = os.path.join(self.logs, "device-trace.log")
         self.process = None
@@ -289,6 +291,7 @@ class Machine:
                 "netdev": "turns", "interval": interval_us})
         else:
             self._monitor("object-del", {"id": "turns0"})
+        self.short = on
 
     def _monitor(self, execute, arguments):
         """One command to QEMU's own monitor."""

@@ -206,11 +206,10 @@ SUMMONS, BURST = 1000, 50
 # The thread is woken for one, and asks for it six times.
 RUNS = 7
 LOOK = """
-cut -d" " -f1 /proc/uptime
+irqhop stat --raw l2 | sed -n "s/^enabled_ns=//p; s/^summons.*=//p"
 cut -d" " -f1,3 /proc/$thread/schedstat
-irqhop stat --raw l2 | sed -n "s/^summons.*=//p"
 """
-Flood = collections.namedtuple("Flood", "seconds ran times summons held")
+Flood = collections.namedtuple("Flood", "ns summons held ran times")
 
 
 def flooded(lab, pings):
@@ -228,29 +227,29 @@ def summon_flood(lab):
     lab.module("irqhop-test")
     crowd(lab, (1, 2, 3))
     enable(lab, "summon")
-    lab.m.guest("insmod /modules/ipis.ko from=0 to=0xe")
     # Or whole slices would be over before an IPI is seen.
     lab.m.short_turns(True)
     try:
+        lab.m.guest("insmod /modules/ipis.ko from=0 to=0xe")
         seen, ping = flooded(lab, 30)
     finally:
         lab.m.short_turns(False)
-        lab.m.guest("rmmod ipis")
+    lab.m.guest("rmmod ipis")
     lab.m.run("irqhop disable l2")
     load.set_quiet(lab.m)
     sent, received = lab.pinged(ping)[0]
     expect(sent == received, f"{received} of {sent} pings answered")
     lab.expect_home("disabled")
-    # Counters are read a little after the clock.
-    most = SUMMONS * (seen.seconds + 0.1) + BURST
+    seconds = seen.ns / 1e9
+    most = SUMMONS * seconds + BURST
     expect(most / 2 < seen.summons <= most,
-           f"{seen.summons:.0f} summoned in {seen.seconds:.2f} s, up to "
+           f"{seen.summons:.0f} summoned in {seconds:.2f} s, up to "
            f"{most:.0f} allowed")
     expect(seen.held > 20, f"only {seen.held:.0f} held back of "
            f"{seen.summons + seen.held:.0f}, {most:.0f} allowed")
     expect(seen.times <= RUNS * seen.summons, f"{seen.summons:.0f} summoned, "
            f"the thread ran {seen.times:.0f} times")
-    return (f"{seen.summons / seen.seconds:.0f} summoned a second, "
-            f"{seen.held:.0f} held back in {seen.seconds:.2f} s; the thread "
-            f"ran {seen.times / seen.seconds:.0f} times a second, "
-            f"{seen.ran / 1e9 / seen.seconds:.1%} of a pCPU")
+    return (f"{seen.summons / seconds:.0f} summoned a second, "
+            f"{seen.held:.0f} held back in {seconds:.2f} s; the thread ran "
+            f"{seen.times / seconds:.0f} times a second, "
+            f"{seen.ran / seen.ns:.1%} of a pCPU")
