@@ -20,6 +20,7 @@
  */
 #include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
+#include <linux/math64.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -38,14 +39,17 @@
 /* Only of a VM that somebody was summoned of not longer ago. */
 #define GIVEWAY_WITHIN	(100 * NSEC_PER_MSEC)
 /*
- * If a VM spins for locks more often than that in so long, until it does so less
- * often, it is left alone. KVM yields for a vCPU that spins, which costs one that
- * is owed time the rest of its slice. Who gives way early is owed time more often,
- * and who is summoned may take the place of the one that holds the lock.
+ * A VM that spins for locks more often than that in so long, on average, is left
+ * alone until it does so less often. KVM yields for a vCPU that spins, which costs
+ * one that is owed time the rest of its slice. Who gives way early is owed time
+ * more often, and who is summoned may take the place of the one that holds the
+ * lock.
  */
 #define GIVEWAY_SPAN	(100 * NSEC_PER_MSEC)
-#define GIVEWAY_OFTEN	40
-#define GIVEWAY_SELDOM	15
+#define GIVEWAY_OFTEN	45
+#define GIVEWAY_SELDOM	25
+/* The average goes by the last few spans. */
+#define GIVEWAY_SPANS	4
 
 /**
  * struct giveway_pcpu - what there is for each pCPU
@@ -163,19 +167,22 @@ void irqhop_giveway_in(struct irqhop_vcpu *v)
 	giveway_start(this_cpu_ptr(&giveway_pcpus), first);
 }
 
-/* How often has its guest spun for a lock, to no avail? */
+/* How often does its guest spin for locks? */
 static void giveway_count_spins(struct irqhop_vcpu *v)
 {
 	u64 spins = irqhop_arch_vcpu_spins(v->kvm_vcpu);
 	struct irqhop_vm *vm = v->vm;
 	u64 now = sched_clock();
+	u64 span = now - vm->spins_since;
 
 	vm->spins += spins - v->spins;
 	v->spins = spins;
-	if (now - vm->spins_since < GIVEWAY_SPAN)
+	if (span < GIVEWAY_SPAN)
 		return;
-	vm->spinning = vm->spins > (vm->spinning ? GIVEWAY_SELDOM :
-						   GIVEWAY_OFTEN);
+	vm->spins_sum -= vm->spins_sum / GIVEWAY_SPANS;
+	vm->spins_sum += div64_u64(vm->spins * GIVEWAY_SPAN, span);
+	vm->spinning = vm->spins_sum / GIVEWAY_SPANS >
+		       (vm->spinning ? GIVEWAY_SELDOM : GIVEWAY_OFTEN);
 	vm->spins = 0;
 	vm->spins_since = now;
 }

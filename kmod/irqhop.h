@@ -171,7 +171,8 @@ struct irqhop_stats {
  * @summoned: vCPUs are summoned of which any will do
  * @spins: how often its vCPUs have spun for locks
  * @spins_since: since then, sched_clock()
- * @spinning: that was often, before; see giveway.c
+ * @spins_sum: how often before, so many spans' average; see giveway.c
+ * @spinning: that is often
  * @look: the timer that looks for injected interrupts
  * @looking: it is running
  * @hurry: how often the worker is to look soon whether anybody still uses the
@@ -214,6 +215,7 @@ struct irqhop_vm {
 	bool summoned;
 	u64 spins;
 	u64 spins_since;
+	u64 spins_sum;
 	bool spinning;
 	struct hrtimer look;
 	bool looking;

@@ -327,11 +327,13 @@ static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus)
 	irqhop_arch_vm_init(&vm->arch, kvm);
 	irqhop_summon_vm_init(vm);
 	now = sched_clock();
+	vm->spins_since = now;
 	irqhop_engine_bound_set(&vm->engine, IRQHOP_MAX_HOPS_DEFAULT, now);
 	for (i = 0; i < nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];
 
 		v->kvm_vcpu = kvm_get_vcpu(kvm, i);
+		v->spins = irqhop_arch_vcpu_spins(v->kvm_vcpu);
 		v->vm = vm;
 		v->idx = i;
 		v->accounted = now;
