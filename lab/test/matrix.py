@@ -218,11 +218,12 @@ class Cell:
         failed = sum("failed" in chunk for chunk in chunks)
         versions = self.versions()
         return [versions["HOST_KERNEL"], versions["GUEST_KERNEL"],
-                versions["L1_QEMU_VERSION"], path, *total[:5], complaints, failed, round(total[5])]
+                versions["L1_QEMU_VERSION"], path, *total[:5], complaints,
+                failed, round(total[5])]
 
 
-HEAD = ("host", "guest", "QEMU", "path", "sent", "merged", "handled", "hops", "pings",
-        "complaints", "failed", "seconds")
+HEAD = ("host", "guest", "QEMU", "path", "sent", "merged", "handled", "hops",
+        "pings", "complaints", "failed", "seconds")
 
 
 def show(table):
@@ -292,8 +293,10 @@ def main():
         return 1
     bad = []
     for cell in cells:
-        print("-- host {HOST_KERNEL}, guest {GUEST_KERNEL}, QEMU "
-              "{L1_QEMU_VERSION}".format(**cell.versions()), flush=True)
+        versions = cell.versions()
+        print(f"-- host {versions['HOST_KERNEL']}, guest "
+              f"{versions['GUEST_KERNEL']}, QEMU "
+              f"{versions['L1_QEMU_VERSION']}", flush=True)
         try:
             cell.prepare()
         except Broken as error:
