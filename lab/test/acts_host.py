@@ -306,14 +306,6 @@ def ran(storm, vcpu, seconds):
         1e9 * (float(words[2]) - float(words[0])))
 
 
-def settled(storm, tid):
-    """A thread that had less weight owes the others on its pCPU for what it
-    ran: a host before 6.6 lets it wait for a minute and more. On a pCPU of its
-    own it owes nobody anything."""
-    storm.lab.m.run(f"taskset -pc {NOBODYS[0]} {tid} >/dev/null; sleep 0.05\n"
-                    f"taskset -pc $SHARED_CPUS {tid} >/dev/null")
-
-
 def sched_class(storm):
     """One vCPU's thread is in another scheduling class for a while."""
     vcpu = storm.rng.randrange(storm.vcpus)
@@ -332,7 +324,6 @@ def sched_class(storm):
         goes_on(storm, name, least_reads=1, least_hops=1)
     finally:
         storm.lab.m.run(f"chrt -o -p 0 {tid}")
-    settled(storm, tid)
     goes_on(storm, f"after {name}")
     return f"vCPU {vcpu} in {name}: ran for {share:.0%}"
 
@@ -352,7 +343,6 @@ def nice(storm):
         storm.lab.m.run(f"renice -n 0 -p {tid}")
     expect(least <= share <= most,
            f"vCPU {vcpu}, nice {level}: ran for {share:.0%}")
-    settled(storm, tid)
     goes_on(storm, "nice 0")
     return f"vCPU {vcpu}, nice {level}: ran for {share:.0%}"
 
@@ -474,22 +464,21 @@ def max_hops(storm):
     name = storm.guest
     storm.lab.m.run(f"irqhop policy --max-hops {bound} {name}")
     text = storm.lab.m.run(f"""
-count() {{ irqhop stat --raw {name} | sed -n "s/^$1=//p"; }}
-before=$(count over_bound)
-held() {{ [ "$(count over_bound)" -gt "$before" ]; }}
-wait_for 10 held || die "no hop was held back in 10 s"
-for wait in 0.4 0; do
-    cut -d" " -f1 /proc/uptime
-    count hops
-    sleep $wait
-done
+look() {{ cut -d" " -f1 /proc/uptime; irqhop stat --raw {name} |
+    sed -n 's/^hops=//p; s/^over_bound=//p'; }}
+sleep 0.2
+look
+sleep 0.4
+look
 """).split()
-    made = int(text[3]) - int(text[1])
-    seconds = float(text[2]) - float(text[0])
+    first, last = text[:3], text[3:]
+    made, over = [int(b) - int(a) for a, b in zip(first[1:], last[1:])]
+    seconds = float(last[0]) - float(first[0])
     storm.lab.m.run(f"irqhop policy --max-hops {usual} {name}")
-    # What may follow at once was used up when the first was held back.
-    most = bound * (seconds + 0.2) + 1
+    # What may follow at once is used up by then.
+    most = bound * (seconds + 0.1) + 1
     expect(made <= most, f"{made} hops in {seconds} s, {most:.0f} allowed")
+    expect(over, "no hop was held back")
     goes_on(storm, "with the usual bound", least_hops=bound)
     return f"{made} hops in {seconds:.2f} s, {bound} a second allowed"
 
