@@ -101,7 +101,8 @@ static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
 	} else if (gp->wanted) {
 		next = min(2 * gp->wanted, next);
 		WRITE_ONCE(gp->wanted, next);
-	} else if (idle && !v->vm->spinning && !single_task_running()) {
+	} else if (idle && !READ_ONCE(v->vm->spinning) &&
+		   !single_task_running()) {
 		/* As RCU does it from its interrupt handlers. */
 		set_tsk_need_resched(current);
 		set_preempt_need_resched();
@@ -132,6 +133,9 @@ void irqhop_giveway_to(int cpu)
 /**
  * irqhop_giveway_poked - irqhop_giveway_to() was called for this pCPU, perhaps
  *
+ * If no vCPU is here any more, it has not been told yet that it went out, for
+ * which it needs its VM's lock: irqhop_giveway_out() is still to come.
+ *
  * Context: hard interrupt.
  */
 void irqhop_giveway_poked(void)
@@ -142,7 +146,9 @@ void irqhop_giveway_poked(void)
 	if (!READ_ONCE(gp->wanted))
 		return;
 	v = irqhop_watch_running();
-	if (!v || giveway_is_idle(v))
+	if (!v)
+		return;
+	if (giveway_is_idle(v))
 		giveway_let_in(gp);
 	else
 		giveway_start(gp, GIVEWAY_LOOK);
@@ -174,6 +180,7 @@ static void giveway_count_spins(struct irqhop_vcpu *v)
 	struct irqhop_vm *vm = v->vm;
 	u64 now = sched_clock();
 	u64 span = now - vm->spins_since;
+	u64 bound;
 
 	vm->spins += spins - v->spins;
 	v->spins = spins;
@@ -181,8 +188,8 @@ static void giveway_count_spins(struct irqhop_vcpu *v)
 		return;
 	vm->spins_sum -= vm->spins_sum / GIVEWAY_SPANS;
 	vm->spins_sum += div64_u64(vm->spins * GIVEWAY_SPAN, span);
-	vm->spinning = vm->spins_sum / GIVEWAY_SPANS >
-		       (vm->spinning ? GIVEWAY_SELDOM : GIVEWAY_OFTEN);
+	bound = vm->spinning ? GIVEWAY_SELDOM : GIVEWAY_OFTEN;
+	WRITE_ONCE(vm->spinning, vm->spins_sum / GIVEWAY_SPANS > bound);
 	vm->spins = 0;
 	vm->spins_since = now;
 }

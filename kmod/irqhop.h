@@ -295,7 +295,7 @@ bool irqhop_command_pending(struct irqhop_vm *vm);
 void irqhop_command_write(struct irqhop_vcpu *v, u64 gpa);
 void irqhop_command_user(struct irqhop_vcpu *v);
 
-/* summon.c */
+/* giveway.c */
 void irqhop_giveway_in(struct irqhop_vcpu *v);
 void irqhop_giveway_out(struct irqhop_vcpu *v);
 void irqhop_giveway_to(int cpu);
@@ -303,6 +303,7 @@ void irqhop_giveway_poked(void);
 void irqhop_giveway_start(void);
 void irqhop_giveway_stop(void);
 
+/* summon.c */
 int irqhop_summon_start(void);
 void irqhop_summon_stop(void);
 void irqhop_summon_vm_init(struct irqhop_vm *vm);
