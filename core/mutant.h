@@ -42,6 +42,7 @@ enum irqhop_mutant {
 	IRQHOP_M_GIVE_WAY,	/* a vCPU that owes time runs on to the next tick */
 	IRQHOP_M_IN_USER,	/* a vCPU in its kernel gives way like any other */
 	IRQHOP_M_SPACE,		/* all address spaces of a guest are taken for one */
+	IRQHOP_M_SPINS,		/* vCPUs give way however often their guest spins */
 };
 
 /* irqhop_mutant - is this the build that lacks it */

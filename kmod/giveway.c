@@ -189,7 +189,8 @@ static void giveway_count_spins(struct irqhop_vcpu *v)
 	vm->spins_sum -= vm->spins_sum / GIVEWAY_SPANS;
 	vm->spins_sum += div64_u64(vm->spins * GIVEWAY_SPAN, span);
 	bound = vm->spinning ? GIVEWAY_SELDOM : GIVEWAY_OFTEN;
-	WRITE_ONCE(vm->spinning, vm->spins_sum / GIVEWAY_SPANS > bound);
+	WRITE_ONCE(vm->spinning, vm->spins_sum / GIVEWAY_SPANS > bound &&
+				 !irqhop_mutant(SPINS));
 	vm->spins = 0;
 	vm->spins_since = now;
 }

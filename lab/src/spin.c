@@ -8,9 +8,28 @@
  * it costs a translation of what was left, and only those of a short loop are
  * all found in the translator's cache. Class and affinity are for chrt(1) and
  * taskset(1).
+ *
+ *	spin [EVERY]
+ *
+ * EVERY: with a WFE after so many turns of that loop, as one has it who spins
+ * for a lock.
  */
-int main(void)
+#include <stdlib.h>
+
+static void turns(unsigned long n)
 {
-	for (;;)
+	while (n--)
 		__asm__ volatile(".rept 63\n\tnop\n\t.endr" ::: "memory");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long every = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+
+	for (;;) {
+		turns(every ? every : 1000);
+		if (every)
+			/* The first one if an interrupt came lately is over at once. */
+			__asm__ volatile("wfe\n\twfe" ::: "memory");
+	}
 }

@@ -213,12 +213,59 @@ Flood = collections.namedtuple("Flood", "ns summons held ran times")
 
 
 def flooded(lab, pings):
-    """(Flood, what ping said) for as long as it takes to send so many."""
-    text = lab.m.run(f"thread=$(pgrep -x irqhop)\n{LOOK}\necho ==\n"
-                     f"{lab.PING} -c {pings} || true\necho ==\n{LOOK}")
+    """(Flood, what ping said) for as long as it takes to send so many, while
+    vCPU 0 sends IPIs to the others."""
+    # Or whole slices would be over before an IPI is seen.
+    lab.m.short_turns(True)
+    try:
+        lab.m.guest("insmod /modules/ipis.ko from=0 to=0xe")
+        text = lab.m.run(f"thread=$(pgrep -x irqhop)\n{LOOK}\necho ==\n"
+                         f"{lab.PING} -c {pings} || true\necho ==\n{LOOK}")
+    finally:
+        lab.m.short_turns(False)
+    lab.m.guest("rmmod ipis")
     before, ping, after = text.split("==\n")
     rows = [Flood(*map(float, look.split())) for look in (before, after)]
     return Flood(*(b - a for a, b in zip(*rows))), ping
+
+
+# A vCPU that executes WFE some 5000 times a second while it runs, as one that
+# spins for a lock.
+SPINS = 1
+WFE = f"""
+taskset -c {SPINS} spin 500 </dev/null >/dev/null 2>&1 &
+echo $!
+"""
+
+
+def asked(lab):
+    """How many a second are summoned or held back under a flood of IPIs."""
+    seen, _ = flooded(lab, 30)
+    return (seen.summons + seen.held) / (seen.ns / 1e9)
+
+
+def spinning(lab):
+    """A guest that often spins for locks is left alone: nobody is summoned for
+    its IPIs."""
+    lab.module("irqhop-test")
+    crowd(lab, (1, 2, 3))
+    enable(lab, "summon")
+    before = asked(lab)
+    pid = lab.m.guest(WFE)
+    try:
+        # What was before counts for a while.
+        lab.m.run("sleep 1")
+        then = asked(lab)
+    finally:
+        lab.m.guest(f"kill -9 {pid}")
+        lab.m.run("irqhop disable l2")
+        load.set_quiet(lab.m)
+    expect(before > SUMMONS, f"{before:.0f} IPIs a second that summon")
+    expect(then < before / 10, f"{then:.0f} IPIs a second that summon while "
+           f"one vCPU spins for locks, {before:.0f} before")
+    lab.expect_home("disabled")
+    return (f"{before:.0f} IPIs a second that summon, {then:.0f} while one "
+            "vCPU spins for locks")
 
 
 def summon_flood(lab):
@@ -227,14 +274,7 @@ def summon_flood(lab):
     lab.module("irqhop-test")
     crowd(lab, (1, 2, 3))
     enable(lab, "summon")
-    # Or whole slices would be over before an IPI is seen.
-    lab.m.short_turns(True)
-    try:
-        lab.m.guest("insmod /modules/ipis.ko from=0 to=0xe")
-        seen, ping = flooded(lab, 30)
-    finally:
-        lab.m.short_turns(False)
-    lab.m.guest("rmmod ipis")
+    seen, ping = flooded(lab, 30)
     lab.m.run("irqhop disable l2")
     load.set_quiet(lab.m)
     sent, received = lab.pinged(ping)[0]
