@@ -20,14 +20,14 @@ static void command_home(struct irqhop_vm *vm, u16 i)
 	struct irqhop_arch_irq info;
 	struct irqhop_arch_hold h;
 
-	if (irqhop_turn_look(vm, vm->irq[i].intid, &info, &h)) {
+	if (irqhop_look_irq(vm, vm->irq[i].intid, &info, &h)) {
 		irqhop_table_gone(vm, i);
 		return;
 	}
 	/* Otherwise the look alone has set KVM's record right. */
 	if (!info.direct && info.home != info.target &&
 	    info.target != IRQHOP_NONE &&
-	    !irqhop_turn_move(vm, &h, &info, info.home))
+	    !irqhop_move(vm, &h, &info, info.home))
 		info.target = info.home;
 	irqhop_arch_irq_release(&h);
 	/*

@@ -28,7 +28,6 @@
 #include <linux/sched/stat.h>
 
 #include "irqhop.h"
-#include "move.h"
 
 /* The scheduler looks so often. */
 #define GIVEWAY_PERIOD	(500 * NSEC_PER_USEC)
@@ -189,8 +188,8 @@ static void giveway_count_spins(struct irqhop_vcpu *v)
 	vm->spins_sum -= vm->spins_sum / GIVEWAY_SPANS;
 	vm->spins_sum += div64_u64(vm->spins * GIVEWAY_SPAN, span);
 	bound = vm->spinning ? GIVEWAY_SELDOM : GIVEWAY_OFTEN;
-	WRITE_ONCE(vm->spinning, vm->spins_sum / GIVEWAY_SPANS > bound &&
-				 !irqhop_mutant(SPINS));
+	WRITE_ONCE(vm->spinning, !irqhop_mutant(SPINS) &&
+		   vm->spins_sum / GIVEWAY_SPANS > bound);
 	vm->spins = 0;
 	vm->spins_since = now;
 }

@@ -16,9 +16,9 @@
 
 #include <uapi/linux/irqhop.h>
 
+#include "arch.h"
 #include "compat.h"
 #include "engine.h"
-#include "move.h"
 #include "mutant.h"
 
 #define IRQHOP_VERSION	"0.1.0"
@@ -226,6 +226,12 @@ struct irqhop_vm {
 	struct irqhop_vcpu vcpu[] __counted_by(nr_vcpus);
 };
 
+/* vcpu_id, for people; the engine has indices. */
+static inline int irqhop_vcpu_id(const struct irqhop_vm *vm, u16 idx)
+{
+	return idx == IRQHOP_NONE ? -1 : vm->vcpu[idx].kvm_vcpu->vcpu_id;
+}
+
 /**
  * enum irqhop_event_kind - what happened
  * @IRQHOP_EV_IN: a vCPU was scheduled in
@@ -276,18 +282,22 @@ bool irqhop_watch_runs(int cpu, const struct irqhop_vm *vm);
 bool irqhop_turn_event(const struct irqhop_event *ev, u64 off);
 unsigned long irqhop_turn_lock(struct irqhop_vm *vm, u64 *begun);
 void irqhop_turn_unlock(struct irqhop_vm *vm, unsigned long flags, u64 begun);
-int irqhop_turn_look(struct irqhop_vm *vm, u32 intid,
-		     struct irqhop_arch_irq *info, struct irqhop_arch_hold *h);
-int irqhop_turn_look_next(struct irqhop_vm *vm, u32 from,
-			  struct irqhop_arch_irq *info,
-			  struct irqhop_arch_hold *h);
 bool irqhop_turn_run(struct irqhop_vm *vm, bool later);
-int irqhop_turn_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
-		     const struct irqhop_arch_irq *info, u16 to);
-void irqhop_turn_vcpu_sync(struct irqhop_vm *vm, struct irqhop_vcpu *v);
-void irqhop_turn_vcpu_account(struct irqhop_vcpu *v, u64 now);
-void irqhop_turn_poke(struct irqhop_vm *vm);
-void irqhop_vm_break(struct irqhop_vm *vm, const char *why);
+
+/* look.c */
+int irqhop_look_irq(struct irqhop_vm *vm, u32 intid,
+		    struct irqhop_arch_irq *info, struct irqhop_arch_hold *h);
+int irqhop_look_irq_next(struct irqhop_vm *vm, u32 from,
+			 struct irqhop_arch_irq *info,
+			 struct irqhop_arch_hold *h);
+void irqhop_look_vcpu(struct irqhop_vm *vm, struct irqhop_vcpu *v);
+void irqhop_look_left(struct irqhop_vm *vm, const struct irqhop_event *ev);
+void irqhop_look_poke(struct irqhop_vm *vm);
+void irqhop_look_account(struct irqhop_vcpu *v, u64 now);
+
+/* move.c */
+int irqhop_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+		const struct irqhop_arch_irq *info, u16 to);
 
 /* command.c */
 void irqhop_command_first(struct irqhop_vm *vm);
@@ -304,17 +314,22 @@ void irqhop_giveway_start(void);
 void irqhop_giveway_stop(void);
 
 /* summon.c */
-int irqhop_summon_start(void);
-void irqhop_summon_stop(void);
 void irqhop_summon_vm_init(struct irqhop_vm *vm);
 void irqhop_summon_vm_exit(struct irqhop_vm *vm);
 bool irqhop_summon_arm(struct irqhop_vm *vm);
 void irqhop_summon_came(struct irqhop_vm *vm);
-void irqhop_summon_now(int cpu);
 void irqhop_summon_out(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_summon_doorbell(struct irqhop_vcpu *v);
 void irqhop_summon_ipi(struct irqhop_vcpu *from,
 		       const struct irqhop_arch_ipi *ipi);
+
+/* summon-thread.c */
+int irqhop_summon_start(void);
+void irqhop_summon_stop(void);
+bool irqhop_summon_ask(const struct irqhop_vm *vm, struct task_struct *task,
+		       u64 delay, int cpu, bool any);
+void irqhop_summon_now(int cpu);
+void irqhop_summon_off(const struct irqhop_vm *vm);
 
 /* table.c */
 int irqhop_table_init(struct irqhop_vm *vm);
@@ -362,6 +377,7 @@ int irqhop_vm_init(void);
 void irqhop_vm_unload(void);
 void irqhop_vm_exit(void);
 void irqhop_vm_work_soon(unsigned int ms);
+void irqhop_vm_break(struct irqhop_vm *vm, const char *why);
 void irqhop_vm_task_exit(struct task_struct *p);
 struct irqhop_vm *irqhop_vm_find(struct kvm *kvm);
 int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_options *options,

@@ -82,7 +82,7 @@ static int report_vcpu(struct sk_buff *msg, struct irqhop_vm *vm,
 	u32 state;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	irqhop_turn_vcpu_account(v, sched_clock());
+	irqhop_look_account(v, sched_clock());
 	memcpy(time, v->time, sizeof(time));
 	state = irqhop_vcpu_state_uapi(atomic64_read(&v->word));
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
@@ -204,7 +204,7 @@ static int report_irq_read(struct kvm *kvm, struct irqhop_vm *vm, u32 from,
 	}
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	ret = irqhop_turn_look_next(vm, from, &r->irq, &h);
+	ret = irqhop_look_irq_next(vm, from, &r->irq, &h);
 	if (!ret)
 		irqhop_arch_irq_release(&h);
 	i = ret ? IRQHOP_NONE : irqhop_table_find(vm, r->irq.intid);

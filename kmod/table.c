@@ -252,7 +252,7 @@ void irqhop_table_scan_some(struct irqhop_vm *vm, unsigned int looks)
 
 	lockdep_assert_held(&vm->lock);
 	for (; looks && !vm->closing; looks--) {
-		if (irqhop_turn_look_next(vm, vm->scan_next, &info, &h)) {
+		if (irqhop_look_irq_next(vm, vm->scan_next, &info, &h)) {
 			vm->scanning = false;
 			break;
 		}

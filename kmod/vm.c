@@ -16,6 +16,7 @@
 
 #include "fault.h"
 #include "irqhop.h"
+#include "trace.h"
 
 /* So often an interrupt is sent home before it counts as not to be. */
 #define VM_TRIES	8
@@ -43,6 +44,26 @@ static DECLARE_DELAYED_WORK(vm_dwork, vm_work);
 void irqhop_vm_work_soon(unsigned int ms)
 {
 	mod_delayed_work(vm_wq, &vm_dwork, msecs_to_jiffies(ms));
+}
+
+/**
+ * irqhop_vm_break - nothing is to be done with a VM any more
+ * @vm: the VM; one that is being disabled anyway goes on being that
+ * @why: for people, static
+ *
+ * The worker sends its interrupts home and disables it.
+ *
+ * Context: any but NMI; @vm's lock held.
+ */
+void irqhop_vm_break(struct irqhop_vm *vm, const char *why)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->closing || irqhop_mutant(LET_GO))
+		return;
+	vm->broken = why;
+	vm->closing = true;
+	trace_let_go(vm->pid, why);
+	irqhop_vm_work_soon(0);
 }
 
 /* While we have a reference, KVM's structures stay. */
@@ -111,13 +132,13 @@ static int vm_irq_home(struct irqhop_vm *vm, u32 from, u32 *intid)
 	int ret;
 
 	flags = irqhop_turn_lock(vm, &begun);
-	ret = irqhop_turn_look_next(vm, from, &info, &h);
+	ret = irqhop_look_irq_next(vm, from, &info, &h);
 	if (!ret) {
 		*intid = info.intid;
 		ret = irqhop_table_has_place(&info) && info.home != info.target;
 		/* With the ITS, each try may cost a second, interrupts off. */
 		if (ret && (!info.direct || vm->slow < VM_SLOW))
-			irqhop_turn_move(vm, &h, &info, info.home);
+			irqhop_move(vm, &h, &info, info.home);
 		irqhop_arch_irq_release(&h);
 	}
 	irqhop_turn_unlock(vm, flags, begun);
@@ -274,7 +295,7 @@ static void vm_vcpus_unknown(struct irqhop_vm *vm)
 		atomic64_cmpxchg(&v->word, old, word);
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
-		irqhop_turn_vcpu_sync(vm, &vm->vcpu[i]);
+		irqhop_look_vcpu(vm, &vm->vcpu[i]);
 }
 
 /* The VM is enabled, and its vCPUs may be anywhere. */
@@ -587,7 +608,7 @@ static void vm_care(struct irqhop_vm *vm)
 	/* Nobody follows the lists of tables that contradict each other. */
 	if (!vm->closing && !what) {
 		vm_vcpus_unknown(vm);
-		irqhop_turn_poke(vm);
+		irqhop_look_poke(vm);
 		/* One that was asked may have left KVM_RUN again by then. */
 		irqhop_engine_stranded_mark(&vm->engine);
 	}

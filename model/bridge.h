@@ -45,7 +45,7 @@ static bool bridge_init(int nr_vcpus, int nr_irqs, const char *policy,
 	return true;
 }
 
-/* irqhop_turn_vcpu_sync() */
+/* irqhop_look_vcpu() */
 static void bridge_sync(int v, int state, int hand, int seq, int since,
 			int enabled, int doubt)
 {

@@ -373,7 +373,7 @@ inline turn_irq()
 #define QUICK_ENTRY	true
 #endif
 
-/* irqhop_turn_poke(): some pCPU runs one that we take to be in user space? */
+/* irqhop_look_poke(): some pCPU runs one that we take to be in user space? */
 inline poke_one(p, v)
 {
 	if
@@ -434,7 +434,7 @@ inline turn_run()
 
 /*
  * irqhop_turn_event() for whoever left this pCPU, and for whoever came. Why it
- * left is looked at first and stored later: turn_vcpu_left().
+ * left is looked at first and stored later: irqhop_look_left().
  */
 inline work_out(p)
 {

@@ -2,8 +2,8 @@
 /*
  * irqhop: what the rest of the module asks of an architecture.
  */
-#ifndef _IRQHOP_MOVE_H
-#define _IRQHOP_MOVE_H
+#ifndef _IRQHOP_ARCH_H
+#define _IRQHOP_ARCH_H
 
 #include <linux/kvm_host.h>
 #include <linux/netlink.h>
@@ -86,4 +86,4 @@ int irqhop_arch_irq_move(struct irqhop_arch_hold *h,
 			 const struct irqhop_arch_irq *info,
 			 struct kvm_vcpu *to, bool home, u64 *cost);
 
-#endif /* _IRQHOP_MOVE_H */
+#endif /* _IRQHOP_ARCH_H */
