@@ -51,7 +51,7 @@ static void summon(struct irqhop_vm *vm, struct task_struct *task, u64 delay,
 		return;
 	}
 	/* Where any will do, none of them runs. */
-	if (any || !irqhop_watch_runs(cpu, vm))
+	if (any || !irqhop_watch_runs(cpu, vm) || irqhop_mutant(WAITS))
 		cpu = -1;
 	else
 		delay = SUMMON_PATIENCE;

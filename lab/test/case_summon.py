@@ -229,6 +229,48 @@ def flooded(lab, pings):
     return Flood(*(b - a for a, b in zip(*rows))), ping
 
 
+# Which vCPU gets the IPIs; it shares a pCPU with the one in its kernel.
+CALLED = 2
+TOGETHER = f"""
+stop_all neighbour filler
+guest_vcpu_tids l2 | while read -r vcpu tid; do
+    case $vcpu in
+        {KERNEL}|{CALLED}) taskset -pc 3 $tid ;;
+        *) taskset -pc $((vcpu + 2)) $tid ;;
+    esac >/dev/null
+done
+"""
+READS = f"""
+taskset -c {KERNEL} dd if=/dev/zero of=/dev/null bs=4M </dev/null \\
+    >/dev/null 2>&1 &
+echo $!
+"""
+
+
+def siblings(lab):
+    """Two vCPUs share a pCPU. One is in the guest's kernel all the time, the
+    other is summoned again and again for IPIs, and waits for the first."""
+    lab.module("irqhop-test")
+    lab.m.run(TOGETHER)
+    enable(lab, "summon")
+    pid = lab.m.guest(READS)
+    try:
+        lab.m.guest(f"insmod /modules/ipis.ko from=0 to={1 << CALLED:#x}")
+        seen = at_a_time(lab)
+        lab.m.guest("rmmod ipis")
+        summons = lab.stat()["summons"]
+    finally:
+        lab.m.guest(f"kill -9 {pid}")
+        load.set_quiet(lab.m)
+    lab.m.run("irqhop disable l2")
+    expect(summons > 100, f"only {summons} vCPUs summoned")
+    expect(seen[KERNEL] > 1.2, f"a vCPU in its kernel runs for "
+           f"{seen[KERNEL]:.2f} ms at a time")
+    lab.expect_home("disabled")
+    return (f"ms at a time: in the kernel {seen[KERNEL]:.2f}, summoned "
+            f"{seen[CALLED]:.2f}; {summons} summoned")
+
+
 # A vCPU that executes WFE some 5000 times a second while it runs, as one that
 # spins for a lock.
 SPINS = 1

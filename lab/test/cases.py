@@ -79,6 +79,8 @@ TESTS = (
          "vCPUs that nobody runs are summoned, and get no more than their share"),
     Test("give-way", summon.give_way, BOTH, STORM,
          "vCPUs that spin give way before the tick, and no others"),
+    Test("siblings", summon.siblings, BOTH, STORM,
+         "who is summoned waits for another one of its VM in its kernel"),
     Test("spinning", summon.spinning, BOTH, STORM,
          "a guest that often spins for locks is left alone"),
     Test("summon-flood", summon.summon_flood, BOTH, STORM,
