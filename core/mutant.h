@@ -42,7 +42,7 @@ enum irqhop_mutant {
 	IRQHOP_M_GIVE_WAY,	/* a vCPU that owes time runs on to the next tick */
 	IRQHOP_M_IN_USER,	/* a vCPU in its kernel gives way like any other */
 	IRQHOP_M_SPACE,		/* all address spaces of a guest are taken for one */
-	IRQHOP_M_SPINS,		/* vCPUs give way however often their guest spins */
+	IRQHOP_M_SPINS,		/* vCPUs are summoned also if all they do is spin */
 	IRQHOP_M_WAITS,		/* who is summoned does not wait for its own VM */
 };
 

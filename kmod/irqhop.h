@@ -76,6 +76,7 @@ struct irqhop_vm;
  * @exits: irqhop_arch_vcpu_exits() of either, under @vm's lock
  * @armed: its doorbell is to ring, under @vm's lock
  * @summoned: somebody asked for it since it came in last, under @vm's lock
+ * @came_summoned: somebody had when it came in, under @vm's lock
  * @spins: irqhop_arch_vcpu_spins() when it went out last, under @vm's lock
  * @space: the guest's address space when it was last preempted in user space
  */
@@ -96,6 +97,7 @@ struct irqhop_vcpu {
 	bool in_user;
 	bool armed;
 	bool summoned;
+	bool came_summoned;
 	u64 spins;
 	u64 space;
 	u64 exits;
@@ -169,10 +171,10 @@ struct irqhop_stats {
  * @summon_due: when the next one may be summoned, if none is to spare
  * @summoned_at: when one was summoned last, sched_clock(); 0: never
  * @summoned: vCPUs are summoned of which any will do
- * @spins: how often its vCPUs have spun for locks
- * @spins_since: since then, sched_clock()
- * @spins_sum: how often before, so many spans' average; see giveway.c
- * @spinning: that is often
+ * @came: runs of vCPUs that were summoned; see giveway.c
+ * @spun: those of them in which the vCPU spun for a lock
+ * @spinning: they were so many that nobody is summoned for a while
+ * @spinning_since: since then, sched_clock()
  * @look: the timer that looks for injected interrupts
  * @looking: it is running
  * @hurry: how often the worker is to look soon whether anybody still uses the
@@ -213,10 +215,10 @@ struct irqhop_vm {
 	u64 summon_due;
 	u64 summoned_at;
 	bool summoned;
-	u64 spins;
-	u64 spins_since;
-	u64 spins_sum;
+	unsigned int came;
+	unsigned int spun;
 	bool spinning;
+	u64 spinning_since;
 	struct hrtimer look;
 	bool looking;
 	int hurry;

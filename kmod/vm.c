@@ -348,7 +348,6 @@ static struct irqhop_vm *vm_alloc(struct kvm *kvm, u16 nr_vcpus)
 	irqhop_arch_vm_init(&vm->arch, kvm);
 	irqhop_summon_vm_init(vm);
 	now = sched_clock();
-	vm->spins_since = now;
 	irqhop_engine_bound_set(&vm->engine, IRQHOP_MAX_HOPS_DEFAULT, now);
 	for (i = 0; i < nr_vcpus; i++) {
 		struct irqhop_vcpu *v = &vm->vcpu[i];

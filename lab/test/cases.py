@@ -82,7 +82,7 @@ TESTS = (
     Test("siblings", summon.siblings, BOTH, STORM,
          "who is summoned waits for another one of its VM in its kernel"),
     Test("spinning", summon.spinning, BOTH, STORM,
-         "a guest that often spins for locks is left alone"),
+         "a guest whose vCPUs are summoned to spin for locks is left alone"),
     Test("summon-flood", summon.summon_flood, BOTH, STORM,
          "IPIs without end: few are summoned, the rest is counted"),
     Test("summon-pcpus", summon.summon_pcpus, BOTH, STORM,
