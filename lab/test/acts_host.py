@@ -456,6 +456,10 @@ def policies(storm):
     return ", ".join(f"{name} {rules[name]}".strip() for name in names)
 
 
+# So many hops may follow at once, see IRQHOP_MIN_BURST in core/engine.h.
+AT_ONCE = 64
+
+
 @irqhops_own
 def max_hops(storm):
     """Few hops a second, and then as before."""
@@ -466,19 +470,19 @@ def max_hops(storm):
     text = storm.lab.m.run(f"""
 look() {{ cut -d" " -f1 /proc/uptime; irqhop stat --raw {name} |
     sed -n 's/^hops=//p; s/^over_bound=//p'; }}
-sleep 0.2
-look
+held() {{ ! irqhop stat --raw {name} | grep -qx over_bound=$1; }}
+set -- $(look)
+echo $*
 sleep 0.4
+wait_for 50 held $3 || die "no hop was held back"
 look
 """).split()
     first, last = text[:3], text[3:]
-    made, over = [int(b) - int(a) for a, b in zip(first[1:], last[1:])]
+    made = int(last[1]) - int(first[1])
     seconds = float(last[0]) - float(first[0])
     storm.lab.m.run(f"irqhop policy --max-hops {usual} {name}")
-    # What may follow at once is used up by then.
-    most = bound * (seconds + 0.1) + 1
+    most = bound * (seconds + 0.1) + AT_ONCE + 1
     expect(made <= most, f"{made} hops in {seconds} s, {most:.0f} allowed")
-    expect(over, "no hop was held back")
     goes_on(storm, "with the usual bound", least_hops=bound)
     return f"{made} hops in {seconds:.2f} s, {bound} a second allowed"
 
