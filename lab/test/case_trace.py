@@ -100,10 +100,11 @@ tracer trace-cmd report -q -i trace.dat
 # As kmod/trace.h has them: bpftrace shows an enumeration's number.
 REASONS = ("preempted", "blocked", "user", "off", "halted", "test",
            "home-runs", "home-waits", "all-out", "policy", "close", "command")
+# One after the other is attached; nothing counts before the last one is.
 BPFTRACE = """
-tracepoint:irqhop:hop { %s @n++; }
-tracepoint:irqhop:return { %s @n++; }
-interval:s:1 { if (@n > %d) { clear(@n); exit(); } }
+tracepoint:irqhop:hop /@on/ { %s @n++; }
+tracepoint:irqhop:return /@on/ { %s @n++; }
+interval:s:1 { if (@n > %d) { clear(@n); clear(@on); exit(); } @on = 1; }
 """
 BPFTRACE_PRINT = ('printf("%s: vm=%%d intid=%%d from=%%d to=%%d reason=%%d '
                   'cost=%%llu at=%%llu\\n", args->vm, args->intid, args->from, '
