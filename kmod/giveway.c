@@ -40,8 +40,8 @@
  * If of so many runs of vCPUs that were summoned so many met a lock to spin for,
  * the VM is left alone for so long. They came in vain: KVM yields for a vCPU that
  * spins, which costs one that is owed time the rest of its slice, and who is
- * summoned is owed time. Of a guest that receives a TCP stream it is more than
- * half of them, of busy web servers a quarter, of most others next to none.
+ * summoned is owed time. Of a guest that receives a TCP stream it is about half
+ * of them, of busy web servers a quarter, of most others next to none.
  */
 #define GIVEWAY_RUNS	64
 #define GIVEWAY_SPUN	26

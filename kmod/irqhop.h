@@ -296,6 +296,7 @@ void irqhop_look_vcpu(struct irqhop_vm *vm, struct irqhop_vcpu *v);
 void irqhop_look_left(struct irqhop_vm *vm, const struct irqhop_event *ev);
 void irqhop_look_poke(struct irqhop_vm *vm);
 void irqhop_look_account(struct irqhop_vcpu *v, u64 now);
+u32 irqhop_look_state_uapi(u64 word);
 
 /* move.c */
 int irqhop_move(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
@@ -387,7 +388,6 @@ int irqhop_vm_enable(struct kvm *kvm, const struct irqhop_options *options,
 int irqhop_vm_set(struct kvm *kvm, const struct irqhop_options *options,
 		  struct netlink_ext_ack *extack);
 int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack);
-u32 irqhop_vcpu_state_uapi(u64 word);
 
 /* report.c */
 size_t irqhop_report_vm_size(u16 nr_vcpus);

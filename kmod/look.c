@@ -10,6 +10,33 @@
 #include "trace.h"
 
 /**
+ * irqhop_look_state_uapi - where a vCPU is, in the words of the interface
+ * @word: its state word
+ *
+ * Return: &enum irqhop_vcpu_state_uapi.
+ */
+u32 irqhop_look_state_uapi(u64 word)
+{
+	static const u8 states[IRQHOP_NR_VS] = {
+		[IRQHOP_VS_UNKNOWN]	= IRQHOP_VCPU_STATE_UNKNOWN,
+		[IRQHOP_VS_RUNNING]	= IRQHOP_VCPU_STATE_RUNNING,
+		[IRQHOP_VS_PREEMPTED]	= IRQHOP_VCPU_STATE_PREEMPTED,
+		[IRQHOP_VS_HALTED]	= IRQHOP_VCPU_STATE_HALTED,
+		[IRQHOP_VS_BLOCKED]	= IRQHOP_VCPU_STATE_BLOCKED,
+		[IRQHOP_VS_USER]	= IRQHOP_VCPU_STATE_USER,
+		[IRQHOP_VS_OFF]		= IRQHOP_VCPU_STATE_OFF,
+		/* For some microseconds. */
+		[IRQHOP_VS_LEAVING]	= IRQHOP_VCPU_STATE_PREEMPTED,
+	};
+	u64 state = word & IRQHOP_WORD_STATE;
+
+	BUILD_BUG_ON(IRQHOP_VCPU_STATE_OFF + 1 != IRQHOP_NR_VCPU_STATES);
+	if (state == IRQHOP_VS_PREEMPTED && (word & IRQHOP_WORD_HANDLER))
+		return IRQHOP_VCPU_STATE_IN_HANDLER;
+	return state < IRQHOP_NR_VS ? states[state] : IRQHOP_VCPU_STATE_UNKNOWN;
+}
+
+/**
  * irqhop_look_account - add up the time that a vCPU has spent in its state
  * @v: the vCPU
  * @now: until when, by sched_clock()
@@ -21,7 +48,7 @@ void irqhop_look_account(struct irqhop_vcpu *v, u64 now)
 	/* Another pCPU's clock may be a little ahead. */
 	if (now <= v->accounted)
 		return;
-	v->time[irqhop_vcpu_state_uapi(v->seen)] += now - v->accounted;
+	v->time[irqhop_look_state_uapi(v->seen)] += now - v->accounted;
 	v->accounted = now;
 }
 
@@ -51,9 +78,10 @@ static bool look_vcpu_enabled(struct irqhop_vm *vm, struct irqhop_vcpu *v)
  * goes on in the new kernel, never was off. But that kernel has its interrupts
  * sent there. @epoch is of before it was looked at.
  */
-static void look_home_seen(struct irqhop_vm *vm,
-			   const struct irqhop_arch_irq *info, u64 epoch)
+static void look_found(struct irqhop_vm *vm, struct irqhop_arch_hold *h,
+		       struct irqhop_arch_irq *info, u64 epoch)
 {
+	irqhop_table_resolve(vm, h, info);
 	if (info->home != IRQHOP_NONE)
 		vm->vcpu[info->home].epoch = epoch;
 }
@@ -77,8 +105,7 @@ int irqhop_look_irq(struct irqhop_vm *vm, u32 intid,
 	lockdep_assert_held(&vm->lock);
 	if (irqhop_arch_irq_hold(vm->kvm, intid, info, h))
 		return -ENOENT;
-	irqhop_table_resolve(vm, h, info);
-	look_home_seen(vm, info, epoch);
+	look_found(vm, h, info, epoch);
 	return 0;
 }
 
@@ -102,8 +129,7 @@ int irqhop_look_irq_next(struct irqhop_vm *vm, u32 from,
 	lockdep_assert_held(&vm->lock);
 	if (irqhop_arch_irq_hold_next(vm->kvm, from, info, h))
 		return -ENOENT;
-	irqhop_table_resolve(vm, h, info);
-	look_home_seen(vm, info, epoch);
+	look_found(vm, h, info, epoch);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static int report_vcpu(struct sk_buff *msg, struct irqhop_vm *vm,
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	irqhop_look_account(v, sched_clock());
 	memcpy(time, v->time, sizeof(time));
-	state = irqhop_vcpu_state_uapi(atomic64_read(&v->word));
+	state = irqhop_look_state_uapi(atomic64_read(&v->word));
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 
 	nest = nla_nest_start(msg, IRQHOP_A_VCPU);

@@ -535,33 +535,6 @@ int irqhop_vm_disable(struct kvm *kvm, struct netlink_ext_ack *extack)
 }
 
 /**
- * irqhop_vcpu_state_uapi - where a vCPU is, in the words of the interface
- * @word: its state word
- *
- * Return: &enum irqhop_vcpu_state_uapi.
- */
-u32 irqhop_vcpu_state_uapi(u64 word)
-{
-	static const u8 states[IRQHOP_NR_VS] = {
-		[IRQHOP_VS_UNKNOWN]	= IRQHOP_VCPU_STATE_UNKNOWN,
-		[IRQHOP_VS_RUNNING]	= IRQHOP_VCPU_STATE_RUNNING,
-		[IRQHOP_VS_PREEMPTED]	= IRQHOP_VCPU_STATE_PREEMPTED,
-		[IRQHOP_VS_HALTED]	= IRQHOP_VCPU_STATE_HALTED,
-		[IRQHOP_VS_BLOCKED]	= IRQHOP_VCPU_STATE_BLOCKED,
-		[IRQHOP_VS_USER]	= IRQHOP_VCPU_STATE_USER,
-		[IRQHOP_VS_OFF]		= IRQHOP_VCPU_STATE_OFF,
-		/* For some microseconds. */
-		[IRQHOP_VS_LEAVING]	= IRQHOP_VCPU_STATE_PREEMPTED,
-	};
-	u64 state = word & IRQHOP_WORD_STATE;
-
-	BUILD_BUG_ON(IRQHOP_VCPU_STATE_OFF + 1 != IRQHOP_NR_VCPU_STATES);
-	if (state == IRQHOP_VS_PREEMPTED && (word & IRQHOP_WORD_HANDLER))
-		return IRQHOP_VCPU_STATE_IN_HANDLER;
-	return state < IRQHOP_NR_VS ? states[state] : IRQHOP_VCPU_STATE_UNKNOWN;
-}
-
-/**
  * irqhop_vm_task_exit - a thread ends
  * @p: the thread
  *
