@@ -26,12 +26,14 @@
  * FAKE_NOTICES	a file with notifications: "enabled PID POLICY",
  *		"disabled PID REASON NOT_HOME MESSAGE", "lost", "other",
  *		"bad" or "unloaded"
+ *
+ * and of the kernel's trace instances (fake-trace.c)
+ *
  * FAKE_TRACE	a file with what a trace_pipe has
  * FAKE_EVENTS	0: the kernel has no events of the module
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/genetlink.h>
@@ -48,6 +50,7 @@
 
 #include "../genl.h"
 #include "../host.h"
+#include "fake.h"
 #include "wrap.h"
 
 #define FAMILY		0x1f
@@ -66,7 +69,7 @@ static bool ext_ack, interrupted;
 static unsigned int requests, looks;
 static bool joined_events, joined_control;
 static FILE *notices;
-static int pipe_fd = -1;
+static int notices_fd = -1;
 
 __attr((constructor)) static void root_set(void)
 {
@@ -258,21 +261,22 @@ static const char *attr_text(const struct nlmsghdr *req, uint16_t type)
 	return NULL;
 }
 
-static unsigned int number(const char *variable, unsigned int unset)
+unsigned int fake_number(const char *variable, unsigned int unset)
 {
 	const char *text = getenv(variable);
 
 	return text ? strtoul(text, NULL, 10) : unset;
 }
 
-static bool old(void)
+bool fake_old(void)
 {
 	return getenv("FAKE_OLD");
 }
 
 static bool absent(void)
 {
-	return getenv("FAKE_ABSENT") || requests > number("FAKE_GONE_AT", 1000);
+	return getenv("FAKE_ABSENT") ||
+	       requests > fake_number("FAKE_GONE_AT", 1000);
 }
 
 static void group_put(struct nlmsghdr *nlh)
@@ -304,7 +308,7 @@ static void family_get(const struct nlmsghdr *req)
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
 	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION,
-			 number("FAKE_FAMILY", IRQHOP_GENL_VERSION));
+			 fake_number("FAKE_FAMILY", IRQHOP_GENL_VERSION));
 	if (!getenv("FAKE_MUTE"))
 		group_put(nlh);
 	done(nlh);
@@ -317,19 +321,19 @@ static void info_get(const struct nlmsghdr *req)
 
 	mnl_attr_put_strz(nlh, IRQHOP_A_MODULE_VERSION, "9.9.9");
 	mnl_attr_put_u32(nlh, IRQHOP_A_ABI_VERSION,
-			 number("FAKE_ABI", IRQHOP_GENL_VERSION));
+			 fake_number("FAKE_ABI", IRQHOP_GENL_VERSION));
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, "recent");
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, "home");
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "eager");
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
-	if (!old()) {
+	if (!fake_old()) {
 		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "wake");
 		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "hop");
 	}
 	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 20000);
 	mnl_attr_put_u32(nlh, IRQHOP_A_CAPS,
-			 number("FAKE_CAPS",
-				IRQHOP_CAP_DIRECT | IRQHOP_CAP_INJECTED));
+			 fake_number("FAKE_CAPS",
+				     IRQHOP_CAP_DIRECT | IRQHOP_CAP_INJECTED));
 	done(nlh);
 	put_error(req, 0, NULL);
 }
@@ -399,7 +403,7 @@ static void stat_put(struct nlmsghdr *nlh, uint64_t moves)
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_COST_MAX, 20000);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_COST_SUM, moves * 200);
 	mnl_attr_put(nlh, IRQHOP_STAT_COST_HIST, sizeof(hist), hist);
-	if (!old())
+	if (!fake_old())
 		turns_put(nlh, moves);
 	mnl_attr_nest_end(nlh, nest);
 }
@@ -432,7 +436,7 @@ static void vm_put(const struct nlmsghdr *req, pid_t pid, const char *policy,
 	mnl_attr_put_u32(nlh, IRQHOP_A_VM_PID, pid);
 	mnl_attr_put_strz(nlh, IRQHOP_A_POLICY, policy);
 	mnl_attr_put_strz(nlh, IRQHOP_A_RETURN, "lazy");
-	if (!old())
+	if (!fake_old())
 		mnl_attr_put_strz(nlh, IRQHOP_A_HALTED, "hop");
 	mnl_attr_put_u32(nlh, IRQHOP_A_MAX_HOPS, 500);
 	stat_put(nlh, moves);
@@ -539,9 +543,7 @@ static void irq_dump(const struct nlmsghdr *req, pid_t pid)
 	put_done(req, 0, NULL);
 }
 
-static void log_put(const char *fmt, ...) __printf(1, 2);
-
-static void log_put(const char *fmt, ...)
+void fake_log(const char *fmt, ...)
 {
 	const char *path = getenv("FAKE_LOG");
 	FILE *file = path ? fopen(path, "a") : NULL;
@@ -572,11 +574,11 @@ static const char *attr_number(const struct nlmsghdr *req, uint16_t type)
 static void log_request(const char *what, const struct nlmsghdr *req,
 			pid_t pid)
 {
-	log_put("%s %d %s %s %s %s\n", what, pid,
-		attr_text(req, IRQHOP_A_POLICY) ?: "-",
-		attr_text(req, IRQHOP_A_RETURN) ?: "-",
-		attr_text(req, IRQHOP_A_HALTED) ?: "-",
-		attr_number(req, IRQHOP_A_MAX_HOPS));
+	fake_log("%s %d %s %s %s %s\n", what, pid,
+		 attr_text(req, IRQHOP_A_POLICY) ?: "-",
+		 attr_text(req, IRQHOP_A_RETURN) ?: "-",
+		 attr_text(req, IRQHOP_A_HALTED) ?: "-",
+		 attr_number(req, IRQHOP_A_MAX_HOPS));
 }
 
 static void vm_change(const struct nlmsghdr *req, uint8_t cmd, pid_t pid)
@@ -699,7 +701,7 @@ int __wrap_mnl_socket_get_fd(const struct mnl_socket *nl)
 		if (c == '\n' && write(fd[1], "", 1) != 1)
 			abort();
 	rewind(notices);
-	return pipe_fd = fd[0];
+	return notices_fd = fd[0];
 }
 
 static void notice_disabled(struct nlmsghdr *nlh, const char *line)
@@ -747,7 +749,7 @@ static ssize_t notice_next(void *buf)
 	char line[256], byte;
 
 	if (!joined_events || !joined_control ||
-	    read(pipe_fd, &byte, 1) != 1 ||
+	    read(notices_fd, &byte, 1) != 1 ||
 	    !fgets(line, sizeof(line), notices))
 		abort();
 	line[strcspn(line, "\n")] = '\0';
@@ -785,120 +787,6 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 {
 	if (!getenv("FAKE_SLEEP"))
 		return __real_nanosleep(time, left);
-	log_put("sleep %g\n", time->tv_sec + time->tv_nsec / 1e9);
+	fake_log("sleep %g\n", time->tv_sec + time->tv_nsec / 1e9);
 	return 0;
-}
-
-static void file_put(const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT, 0600);
-	if (fd < 0)
-		abort();
-	close(fd);
-}
-
-/* The pipe is held open, so that it does not end. */
-static void pipe_put(const char *dir)
-{
-	char path[PATH_MAX], buf[4096];
-	FILE *file = fopen(getenv("FAKE_TRACE") ?: "/dev/null", "r");
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/trace_pipe", dir);
-	if (!file || mkfifo(path, 0600))
-		exit(99);
-	pipe_fd = open(path, O_RDWR);
-	while ((n = fread(buf, 1, sizeof(buf), file)))
-		if (write(pipe_fd, buf, n) != (ssize_t)n)
-			exit(99);
-	fclose(file);
-}
-
-/* What the kernel makes when a trace instance is made. */
-static void instance_fill(const char *dir)
-{
-	static const char * const events[] = {
-		"hop", "return", "stranded", "held_back", "in_handler",
-		"let_go", "turn",
-	};
-	char path[PATH_MAX];
-	size_t i;
-
-	file_put(dir, "trace_clock");
-	file_put(dir, "trace_options");
-	pipe_put(dir);
-	snprintf(path, sizeof(path), "%s/events", dir);
-	__real_mkdir(path, 0700);
-	if (!number("FAKE_EVENTS", 1))
-		return;
-	snprintf(path, sizeof(path), "%s/events/irqhop", dir);
-	__real_mkdir(path, 0700);
-	for (i = 0; i < sizeof(events) / sizeof(*events) - old(); i++) {
-		snprintf(path, sizeof(path), "%s/events/irqhop/%s", dir,
-			 events[i]);
-		__real_mkdir(path, 0700);
-		file_put(path, "enable");
-		file_put(path, "filter");
-	}
-}
-
-int __wrap_mkdir(const char *path, mode_t mode)
-{
-	int ret = __real_mkdir(path, mode);
-
-	if (!ret && strstr(path, "/instances/"))
-		instance_fill(path);
-	return ret;
-}
-
-/* Is anything of it open, but for the fake's own end of the pipe? */
-static bool instance_busy(const char *dir)
-{
-	char link[64], path[PATH_MAX];
-	ssize_t n;
-	int fd;
-
-	for (fd = 0; fd < 256; fd++) {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		n = fd == pipe_fd ? -1 : readlink(link, path, sizeof(path));
-		if (n > 0 && (size_t)n > strlen(dir) &&
-		    !strncmp(path, dir, strlen(dir)))
-			return true;
-	}
-	return false;
-}
-
-static int instance_drop(const char *path, const struct stat *st, int type,
-			 struct FTW *ftw)
-{
-	char text[64] = "";
-	FILE *file;
-
-	(void)st;
-	if (type == FTW_F && strcmp(path + ftw->base, "trace_pipe")) {
-		file = fopen(path, "r");
-		if (file && fgets(text, sizeof(text), file))
-			log_put("%s: %s\n", strstr(path, "/events/") ?
-				strstr(path, "/events/") : path + ftw->base,
-				text);
-		if (file)
-			fclose(file);
-	}
-	return remove(path);
-}
-
-int __wrap_rmdir(const char *path)
-{
-	if (!strstr(path, "/instances/"))
-		return __real_rmdir(path);
-	if (instance_busy(path)) {
-		errno = EBUSY;
-		return -1;
-	}
-	log_put("removed\n");
-	return nftw(path, instance_drop, 16, FTW_DEPTH | FTW_PHYS);
 }
