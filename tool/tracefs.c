@@ -15,12 +15,14 @@
 
 /*
  * A new instance has the options of the main one, which may be anything:
- * what a line looks like is set here.
+ * what a line looks like is set here. Nothing is recorded before all events are
+ * on, or a return would be missed of an interrupt whose hop is there.
  */
 static const struct {
 	const char *file;
 	const char *text;
 } setup[] = {
+	{ "tracing_on", "0" },
 	{ "trace_clock", "mono" },
 	{ "trace_options", "context-info" },
 	{ "trace_options", "irq-info" },
@@ -133,10 +135,14 @@ int tracefs_event(const struct tracefs *tracefs, const char *event, pid_t vm)
 
 int tracefs_start(struct tracefs *tracefs)
 {
+	int err;
+
 	tracefs->fd = host_open(O_RDONLY | O_NONBLOCK, "%s/trace_pipe",
 				tracefs->path);
-	return tracefs->fd < 0 ? fail_trace("read", tracefs->path, -errno) :
-				 STATUS_OK;
+	if (tracefs->fd < 0)
+		return fail_trace("read", tracefs->path, -errno);
+	err = host_write("1", "%s/tracing_on", tracefs->path);
+	return err ? fail_trace("start", tracefs->path, err) : STATUS_OK;
 }
 
 bool tracefs_alive(const struct tracefs *tracefs)

@@ -29,7 +29,7 @@ int tracefs_open(struct tracefs *tracefs);
 /* Switches one event on, for all VMs or (@vm > 0) for one. An exit status. */
 int tracefs_event(const struct tracefs *tracefs, const char *event, pid_t vm);
 
-/* Opens the pipe. An exit status. */
+/* Opens the pipe, and has all that is on recorded from now on. An exit status. */
 int tracefs_start(struct tracefs *tracefs);
 
 /* Does the module still have its events? */

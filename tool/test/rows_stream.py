@@ -44,7 +44,7 @@ home none
 """
 EVENTS = ("hop", "return", "stranded", "held_back", "in_handler", "let_go")
 SET_UP = ["removed", "removed", "trace_clock: mono",
-          "trace_options: nolatency-format"]
+          "trace_options: nolatency-format", "tracing_on: 1"]
 ALL_ON = SET_UP + [f"/events/irqhop/{name}/enable: 1" for name in EVENTS]
 ONE_VM = ALL_ON + [f"/events/irqhop/{name}/filter: vm == 101"
                    for name in EVENTS]
