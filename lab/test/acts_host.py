@@ -328,19 +328,26 @@ def sched_class(storm):
     return f"vCPU {vcpu} in {name}: ran for {share:.0%}"
 
 
+def set_nice(storm, tid, level):
+    """A thread's nice value, whatever it was: renice -n adds."""
+    storm.lab.m.run(f"renice {level} -p {tid}\n"
+                    f"set -- $(sed 's/.*) //' /proc/{tid}/stat)\n"
+                    f"[ ${{17}} = {level} ]", stage=f"nice {level}")
+
+
 def nice(storm):
     """One vCPU's thread gets more than its share, or less."""
     vcpu = storm.rng.randrange(storm.vcpus)
     tid = tids(storm)[vcpu]
     level, least, most = storm.rng.choice(((-20, 0.4, 1.2), (19, 0, 0.2)))
-    storm.lab.m.run(f"renice -n {level} -p {tid}")
+    set_nice(storm, tid, level)
     try:
         # What it had too much, or too little, until then is settled first.
         storm.lab.m.run("sleep 0.2")
         share = ran(storm, vcpu, 0.2)
         goes_on(storm, f"nice {level}", least_reads=1)
     finally:
-        storm.lab.m.run(f"renice -n 0 -p {tid}")
+        set_nice(storm, tid, 0)
     expect(least <= share <= most,
            f"vCPU {vcpu}, nice {level}: ran for {share:.0%}")
     goes_on(storm, "nice 0")
