@@ -35,8 +35,8 @@ COMPILED = (
     ("tool", "tool", "all test"),
 )
 USER_SPACE = ("core/*.c", "lab/*.c", "tool/*.c", "bench/*.c", "test/*.c")
-# The lab's modules for its guest: built by Kbuild, for another kernel.
-GUEST_MODULES = "lab/src/guest/*.c"
+# The lab's modules for its guest and its host: built by Kbuild.
+LAB_MODULES = "lab/src/[gh]*/*.c"
 
 # files, folders that their #include "..." may lead to, pattern of their
 # #include <...>. The first row that matches counts; dependencies point one
@@ -276,7 +276,7 @@ def uncompiled(tree, commands):
     return [Finding(path, 0, "uncompiled", "no Makefile compiles it")
             for path in tree.files(*USER_SPACE)
             if os.path.join(tree.root, path) not in known
-            and not fnmatch.fnmatchcase(path, GUEST_MODULES)]
+            and not fnmatch.fnmatchcase(path, LAB_MODULES)]
 
 
 def gcc(tree):
