@@ -149,7 +149,7 @@ check-tools: deps-lint fetch
 check: check-tools module module-test tool
 	@$(PYTHON) test/check/run.py --build $(build) $(UPDATE:%=--update %) $(CHECKS)
 
-# SUITES="check core cost tool bench count model lab": only some of them.
+# SUITES="check core cost tool bench units model lab": only some of them.
 test: deps-lint images tracers check-tools tool
 	@$(PYTHON) test/run.py --build $(build) $(SUITES)
 

@@ -40,7 +40,7 @@ SUITES = [
     Suite("bench: percentiles, oracle, report",
           "/usr/bin/python3 -m unittest discover -v -s bench 2>&1",
           r"(?m) \.\.\. (ok)$| \.\.\. (FAIL|ERROR)$| \.\.\. (skipped)"),
-    Suite("count: how the lab's tests count interrupts",
+    Suite("units: how the lab's tests count interrupts, and its agent",
           "/usr/bin/python3 -B -m unittest discover -v -s lab/test 2>&1",
           r"(?m) \.\.\. (ok)$| \.\.\. (FAIL|ERROR)$| \.\.\. (skipped)"),
     Suite("lab: module, tool, guest and devices in the emulated host, 1 of 2",

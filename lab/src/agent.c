@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define SCRIPT_MAX (1 << 20)
+#define TRIES 1000
 
 static void write_all(int fd, const char *data, size_t len)
 {
@@ -41,14 +42,24 @@ static void write_all(int fd, const char *data, size_t len)
 	}
 }
 
-/* Return false where the other end has gone away. */
-static bool read_all(int fd, char *data, size_t len)
+/*
+ * Return false where the other end has gone away. A guest's port reads as empty
+ * as long as its kernel has not noticed that there is another end, and that may
+ * be after the first of what was sent. So @tries: what has begun is waited for,
+ * so many times 10 ms.
+ */
+static bool read_all(int fd, char *data, size_t len, unsigned int tries)
 {
 	while (len) {
 		ssize_t done = read(fd, data, len);
 
 		if (done < 0 && errno == EINTR)
 			continue;
+		if (!done && tries) {
+			tries--;
+			usleep(10000);
+			continue;
+		}
 		if (done <= 0)
 			return false;
 		data += done;
@@ -57,11 +68,12 @@ static bool read_all(int fd, char *data, size_t len)
 	return true;
 }
 
-static bool read_line(int fd, char *line, size_t size)
+static bool read_line(int fd, char *line, size_t size, unsigned int tries)
 {
 	size_t len = 0;
 
-	while (len + 1 < size && read_all(fd, line + len, 1)) {
+	while (len + 1 < size &&
+	       read_all(fd, line + len, 1, len ? tries : 0)) {
 		if (line[len] == '\n') {
 			line[len] = '\0';
 			return true;
@@ -147,13 +159,13 @@ static int serve(const char *path)
 	set_raw(device);
 	for (;;) {
 		/* A port whose other end is not there yet reads as empty. */
-		if (!read_line(device, line, sizeof(line))) {
+		if (!read_line(device, line, sizeof(line), TRIES)) {
 			usleep(100000);
 			continue;
 		}
 		if (sscanf(line, "run %zu", &len) != 1 || len > SCRIPT_MAX)
 			errx(1, "%s: not a request: %s", path, line);
-		if (!read_all(device, script, len))
+		if (!read_all(device, script, len, TRIES))
 			errx(1, "%s: request cut short", path);
 		len = snprintf(reply, sizeof(reply), "end %d\n",
 			       run_script(device, script, len));
@@ -180,12 +192,12 @@ static int call(const char *path)
 		errx(1, "the script cannot be read, or is too long");
 	dprintf(peer, "run %zu\n", len);
 	write_all(peer, data, len);
-	while (read_line(peer, line, sizeof(line))) {
+	while (read_line(peer, line, sizeof(line), 0)) {
 		if (sscanf(line, "end %d", &status) == 1)
 			return status;
 		if (sscanf(line, "out %zu", &len) != 1 || len > sizeof(data))
 			errx(1, "%s: not an answer: %s", path, line);
-		if (!read_all(peer, data, len))
+		if (!read_all(peer, data, len, 0))
 			break;
 		write_all(1, data, len);
 	}
