@@ -59,6 +59,10 @@ class LabError(Exception):
     """The lab did not do what it was told; the text says at which stage."""
 
 
+class LabTimeout(LabError):
+    """A script does not end."""
+
+
 def tail(path, lines=15):
     """The last lines of a log, for an error message."""
     try:
@@ -73,6 +77,73 @@ def die_with_parent():
     that ends."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Port:
+    """One of the host's ports: a script goes in, what it prints comes out.
+
+    `path`: of the socket; `check`: called again and again while there is
+    nothing to read, with what is being done; raises if there is no hope."""
+
+    def __init__(self, path, check):
+        self.path, self.check = path, check
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)
+        self.pending = b""
+
+    def close(self):
+        """Nothing more is said."""
+        self.socket.close()
+
+    def _receive(self, deadline, stage):
+        self.socket.settimeout(1)
+        while True:
+            try:
+                data = self.socket.recv(1 << 20)
+            except TimeoutError:
+                data = None
+            except OSError as error:
+                self.check(stage)
+                raise LabError(f"{stage}: the port {self.path}: {error}"
+                               ) from error
+            if data:
+                self.pending += data
+                return
+            self.check(stage)
+            if time.monotonic() > deadline:
+                raise LabTimeout(f"{stage}: no end after the time allowed")
+            if data == b"":
+                time.sleep(0.1)
+
+    def _line(self, deadline, stage):
+        while b"\n" not in self.pending:
+            self._receive(deadline, stage)
+        line, self.pending = self.pending.split(b"\n", 1)
+        return line.decode("ascii", "replace")
+
+    def script(self, text, limit, stage):
+        """Run a shell script; return its exit status and output."""
+        data = text.encode()
+        deadline = time.monotonic() + limit
+        self.socket.settimeout(limit)
+        try:
+            self.socket.sendall(b"run %d\n" % len(data) + data)
+        except OSError as error:
+            raise LabError(f"{stage}: the port {self.path}: {error}"
+                           ) from error
+        output = b""
+        while True:
+            line = self._line(deadline, stage)
+            word, _, value = line.partition(" ")
+            if word == "end":
+                return int(value), output.decode("utf-8", "replace")
+            if word != "out":
+                raise LabError(f"{stage}: the port said {line!r}")
+            size = int(value)
+            while len(self.pending) < size:
+                self._receive(deadline, stage)
+            output += self.pending[:size]
+            self.pending = self.pending[size:]
 
 
 class Machine:
@@ -105,7 +176,6 @@ class Machine:
         self.process = None
         self.control_path = None
         self.control = None
-        self.pending = b""
 
     def __enter__(self):
         os.makedirs(self.logs, exist_ok=True)
@@ -157,6 +227,9 @@ class Machine:
             "-device", "virtio-serial-pci,addr=3",
             "-chardev", f"socket,id=ctl,path={control},server=on,wait=off",
             "-device", "virtserialport,chardev=ctl,name=lab.control",
+            "-chardev",
+            f"socket,id=look,path={control}.look,server=on,wait=off",
+            "-device", "virtserialport,chardev=look,name=lab.look",
             "-blockdev", "driver=null-co,node-name=nv,size=1073741824,"
             "read-zeroes=on",
             "-device", "nvme,drive=nv,serial=lab0,addr=5,"
@@ -201,11 +274,10 @@ class Machine:
                 self.command(control), preexec_fn=die_with_parent,
                 stdin=None if self.interactive else subprocess.DEVNULL,
                 stdout=None if self.interactive else log, stderr=log)
-        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         begun = time.monotonic()
         while True:
             try:
-                self.control.connect(control)
+                self.control = Port(control, self._check)
                 break
             except OSError as error:
                 self._check_alive("starting QEMU", errors)
@@ -243,8 +315,9 @@ class Machine:
             raise LabError(f"{stage}: QEMU ended with status "
                            f"{self.process.returncode}\n{tail(log)}log: {log}")
 
-    def _check_crash(self, stage):
+    def _check(self, stage):
         """Whoever waits for a host that has crashed waits in vain."""
+        self._check_alive(stage, self.console)
         with open(self.console, encoding="utf-8", errors="replace") as log:
             found = CRASH.search(log.read())
         if found:
@@ -315,56 +388,31 @@ class Machine:
 
     # -- scripts ----------------------------------------------------------
 
-    def _receive(self, deadline, stage):
-        self.control.settimeout(1)
-        while True:
-            try:
-                data = self.control.recv(1 << 20)
-            except TimeoutError:
-                data = None
-            except OSError as error:
-                self._check_crash(stage)
-                raise LabError(f"{stage}: the control port: {error}") from error
-            if data:
-                self.pending += data
-                return
-            self._check_alive(stage, self.console)
-            self._check_crash(stage)
-            if time.monotonic() > deadline:
-                raise LabError(f"{stage}: no end after the time allowed\n"
-                               f"{tail(self.console)}log: {self.console}")
-            if data == b"":
-                time.sleep(0.1)
-
-    def _line(self, deadline, stage):
-        while b"\n" not in self.pending:
-            self._receive(deadline, stage)
-        line, self.pending = self.pending.split(b"\n", 1)
-        return line.decode("ascii", "replace")
-
     def script(self, text, limit=600, stage=None):
         """Run a shell script in L1; return its exit status and output."""
         stage = stage or "running a script in the host (L1)"
-        data = text.encode()
-        deadline = time.monotonic() + limit
-        self.control.settimeout(limit)
         try:
-            self.control.sendall(b"run %d\n" % len(data) + data)
-        except OSError as error:
-            raise LabError(f"{stage}: the control port: {error}") from error
-        output = b""
-        while True:
-            line = self._line(deadline, stage)
-            word, _, value = line.partition(" ")
-            if word == "end":
-                return int(value), output.decode("utf-8", "replace")
-            if word != "out":
-                raise LabError(f"{stage}: the control port said {line!r}")
-            size = int(value)
-            while len(self.pending) < size:
-                self._receive(deadline, stage)
-            output += self.pending[:size]
-            self.pending = self.pending[size:]
+            return self.control.script(text, limit, stage)
+        except LabTimeout as error:
+            raise LabError(f"{error}\n{tail(self.console)}log: {self.console}\n"
+                           f"{self._stuck()}") from error
+
+    def _stuck(self):
+        """Write down how host and guests stand, by the port that is for that;
+        say where. The script that does not end has the other one."""
+        log = os.path.join(self.logs, "stuck.log")
+        text = "[ ! -f /lab/host.sh ] || . /lab/host.sh\nstuck 2>&1\n"
+        try:
+            port = Port(self.control_path + ".look", self._check)
+            _, text = port.script(text, 60, "looking what is stuck")
+            port.close()
+        except (LabError, OSError) as error:
+            # Nor does that. Then what do its pCPUs do?
+            text = f"{error}\n" + self._monitor(
+                "human-monitor-command", {"command-line": "info registers -a"})
+        with open(log, "w", encoding="utf-8") as file:
+            file.write(text)
+        return f"how host and guests stood then: {log}"
 
     def run(self, text, limit=600, stage=None):
         """Run a script that has to succeed, with host.sh; return its output."""

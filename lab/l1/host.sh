@@ -197,6 +197,33 @@ guest()
 	agent call "/run/$1/agent"
 }
 
+# stuck: how things stand where a script does not end.
+stuck()
+{
+	cat /proc/uptime
+	ps -o pid,ppid,stat,args
+	for pid in $(pgrep -x agent) $(cat /run/*/pid); do
+		for task in /proc/"$pid"/task/*; do
+			echo "== $pid $(cat "$task/comm"): $(cat "$task/wchan")" \
+				"$(cat "$task/schedstat")"
+			cat "$task/stack"
+		done
+	done
+	for socket in /run/*/console.log; do
+		echo "== $socket"
+		tail -n 40 "$socket"
+	done
+	# Of each queue of what is sent and not yet read.
+	cat /proc/net/unix
+	irqhop list
+	for pid in $(cat /run/*/pid); do
+		irqhop list "$pid"
+		irqhop stat --raw "$pid"
+	done
+	tail -n +1 /sys/kernel/debug/kvm/*-*/vgic-state
+	dmesg | tail -n 40
+}
+
 # monitor NAME COMMAND: a line for the VMM's monitor; prints what it answers.
 monitor()
 {
