@@ -367,8 +367,11 @@ def online(storm, cpu, on):
 def everybody_back(storm):
     """Where the last pCPU of a mask goes, the kernel widens the mask."""
     load.place_guest(storm.lab.m, "2-3", storm.guest)
+    # At rest: they follow one another, and who comes has its parent's mask.
+    storm.neighbours(False)
     storm.lab.m.run("for tid in $(pgrep -x neighbour); do "
                     "taskset -pc $SHARED_CPUS $tid >/dev/null || :; done")
+    storm.neighbours(True)
 
 
 def pcpu_offline(storm):
