@@ -163,7 +163,7 @@ class Storm:
         # What would idle is of no interest here, only in the way.
         self.lab.m.run("stop_all filler")
         self._know_spinners()
-        slices(self.lab, SLICE_US)
+        self.short_slices()
         self.lab.m.short_turns(True, 200)
         self.lab.module("irqhop-test")
         self.enable()
@@ -177,6 +177,11 @@ class Storm:
         self.lab.m.short_turns(False)
         slices(self.lab, None)
         load.set_quiet(self.lab.m, self.guest)
+
+    def short_slices(self):
+        """Have vCPUs preempted often. The kernel forgets it where a pCPU goes
+        or comes, and has slices as long as it thinks right for so many."""
+        slices(self.lab, SLICE_US)
 
     def neighbours(self, on):
         """Let the neighbours go on, or rest. At rest nobody preempts a vCPU,

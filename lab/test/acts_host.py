@@ -366,6 +366,7 @@ def online(storm, cpu, on):
 
 def everybody_back(storm):
     """Where the last pCPU of a mask goes, the kernel widens the mask."""
+    storm.short_slices()
     load.place_guest(storm.lab.m, "2-3", storm.guest)
     # At rest: they follow one another, and who comes has its parent's mask.
     storm.neighbours(False)
