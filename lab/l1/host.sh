@@ -185,7 +185,13 @@ wait=off" -mon chardev=mon,mode=readline \
 guest_save()
 {
 	monitor "$1" "migrate -d \"exec:cat >$2\"" >/dev/null
-	saved() { monitor "$1" "info migrate" | grep -q "status: completed"; }
+	# QEMU 7.2 and 10.0 say "Migration status: completed", 11 "Status:" and
+	# blanks.
+	saved()
+	{
+		monitor "$1" "info migrate" |
+			grep -qi "status:[[:space:]]*completed"
+	}
 	wait_for 600 saved "$1" ||
 		die "guest $1 is not saved: $(monitor "$1" "info migrate")"
 	kill -9 "$(cat "/run/$1/pid")"
