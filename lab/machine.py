@@ -8,6 +8,7 @@ on how fast or how busy the machine below is.
 
 import base64
 import collections
+import contextlib
 import ctypes
 import json
 import os
@@ -395,24 +396,35 @@ class Machine:
             return self.control.script(text, limit, stage)
         except LabTimeout as error:
             raise LabError(f"{error}\n{tail(self.console)}log: {self.console}\n"
-                           f"{self._stuck()}") from error
+                           f"how host and guests stood then: {self.stuck()}"
+                           ) from error
 
-    def _stuck(self):
-        """Write down how host and guests stand, by the port that is for that;
-        say where. The script that does not end has the other one."""
+    def stuck(self, limit=60):
+        """Write down how host and guests stand; return the log's path."""
         log = os.path.join(self.logs, "stuck.log")
-        text = "[ ! -f /lab/host.sh ] || . /lab/host.sh\nstuck 2>&1\n"
-        try:
-            port = Port(self.control_path + ".look", self._check)
-            _, text = port.script(text, 60, "looking what is stuck")
-            port.close()
-        except (LabError, OSError) as error:
-            # Nor does that. Then what do its pCPUs do?
-            text = f"{error}\n" + self._monitor(
-                "human-monitor-command", {"command-line": "info registers -a"})
         with open(log, "w", encoding="utf-8") as file:
-            file.write(text)
-        return f"how host and guests stood then: {log}"
+            try:
+                file.write(self._look("stuck 2>&1", limit))
+            except (LabError, OSError) as error:
+                file.write(f"{error}\n")
+                try:
+                    # What do its pCPUs do, then?
+                    file.write(self._monitor(
+                        "human-monitor-command",
+                        {"command-line": "info registers -a"}))
+                except (LabError, OSError, ValueError) as worse:
+                    file.write(f"{worse}\n")
+        return log
+
+    def _look(self, text, limit):
+        """A script by the port that is for looking: the one that does not end
+        has the other."""
+        with contextlib.closing(Port(self.control_path + ".look",
+                                     self._check)) as port:
+            _, output = port.script(
+                f"[ ! -f /lab/host.sh ] || . /lab/host.sh\n{text}\n", limit,
+                "looking what is stuck")
+        return output
 
     def run(self, text, limit=600, stage=None):
         """Run a script that has to succeed, with host.sh; return its output."""

@@ -219,7 +219,7 @@ stuck()
 		echo "== $socket"
 		tail -n 40 "$socket"
 	done
-	# Of each queue of what is sent and not yet read.
+	# Who is connected with whom.
 	cat /proc/net/unix
 	irqhop list
 	for pid in $(cat /run/*/pid); do

@@ -6,6 +6,7 @@ import re
 
 import case_cost as cost
 from state import SELF_TEST, Machine, enable, expect, load
+from machine import PCPUS, Port
 
 
 def idle_share(lab, seconds=1):
@@ -78,6 +79,26 @@ def clean_logs(lab):
     expect(not lab.complaints, "\n".join(lab.complaints))
     return (f"no complaint in the host's log and {len(lab.guests)} guests'; "
             "a line put there is found")
+
+
+def stuck(lab):
+    """What is written down where a script does not end; also if nobody
+    answers at the port for that."""
+    with open(lab.m.stuck(), encoding="utf-8") as log:
+        text = log.read()
+    for what in ("agent serve", "CPU 3/KVM", "lab: L2 is up", "VCPU 3 TYP",
+                 "LPI 8192"):
+        expect(what in text, f"no '{what}' in {log.name}")
+    port = Port(lab.m.control_path + ".look", lambda stage: None)
+    try:
+        with open(lab.m.stuck(limit=2), encoding="utf-8") as log:
+            text = log.read()
+    finally:
+        port.close()
+    pcpus = len(re.findall(r"(?m)^CPU#\d", text))
+    expect("no end after the time allowed" in text and pcpus == PCPUS,
+           f"no answer: registers of {pcpus} pCPUs in {log.name}")
+    return f"threads, console, vgic-state; else the registers of {pcpus} pCPUs"
 
 
 # -- what irqhop leaves alone -------------------------------------------------

@@ -121,6 +121,8 @@ TESTS = (
          "a VM is disabled while another one stays enabled"),
     Test("two-vms", many.two_vms, PAIR, STORM,
          "two VMs are enabled at once, and both hop"),
+    Test("stuck", host.stuck, None, (),
+         "how host and guests stand where a script does not end"),
     Test("clean-logs", host.clean_logs, None, (),
          "no kernel complains"),
     # These have machines of another kind, and look at their logs themselves.
