@@ -323,7 +323,8 @@ def sched_class(storm):
                f"vCPU {vcpu} in {name}: ran for {share:.0%}")
         # Who is on the same pCPU has what a real-time task leaves. If that is
         # a vCPU in a handler, all interrupts may be waiting for it.
-        goes_on(storm, name, least_reads=0, least_hops=1)
+        goes_on(storm, name, least_hops=1,
+                least_reads=0 if name in ("SCHED_FIFO", "SCHED_RR") else 1)
     finally:
         storm.lab.m.run(f"chrt -o -p 0 {tid}")
     goes_on(storm, f"after {name}")

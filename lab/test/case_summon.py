@@ -97,8 +97,9 @@ def summon(lab):
 # long as one lets it; of the address spaces another one runs at each of the
 # guest's ticks.
 KERNEL, SPACES = 1, 2
-# The host's, in ms.
+# The host's, in ms. Who shares a pCPU runs for little more at a time.
 TICK = 4
+SHARES = 2 * TICK
 BESIDES = f"""
 taskset -c {KERNEL} dd if=/dev/zero of=/dev/null bs=4M </dev/null \\
     >/dev/null 2>&1 &
@@ -149,7 +150,7 @@ def give_way(lab):
            f"{user[0]:.2f} and {user[1]:.2f} ms at a time")
     for vcpu, what in ((KERNEL, "in its kernel"),
                        (SPACES, "that has turned to something else")):
-        expect(seen[vcpu] > 0.75 * TICK,
+        expect(0.75 * TICK < seen[vcpu] < SHARES,
                f"a vCPU {what} runs for {seen[vcpu]:.2f} ms at a time")
     lab.expect_home("disabled")
     return (f"ms at a time: spinning {user[0]:.2f} and {user[1]:.2f}, in the "
@@ -264,7 +265,7 @@ def siblings(lab):
         load.set_quiet(lab.m)
     lab.m.run("irqhop disable l2")
     expect(summons > 100, f"only {summons} vCPUs summoned")
-    expect(seen[KERNEL] > 1.2, f"a vCPU in its kernel runs for "
+    expect(1.2 < seen[KERNEL] < SHARES, "a vCPU in its kernel runs for "
            f"{seen[KERNEL]:.2f} ms at a time")
     lab.expect_home("disabled")
     return (f"ms at a time: in the kernel {seen[KERNEL]:.2f}, summoned "

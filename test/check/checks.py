@@ -36,7 +36,7 @@ COMPILED = (
 )
 USER_SPACE = ("core/*.c", "lab/*.c", "tool/*.c", "bench/*.c", "test/*.c")
 # The lab's modules for its guest and its host: built by Kbuild.
-LAB_MODULES = "lab/src/[gh]*/*.c"
+LAB_MODULES = "lab/src/*/*.c"
 
 # files, folders that their #include "..." may lead to, pattern of their
 # #include <...>. The first row that matches counts; dependencies point one

@@ -94,7 +94,7 @@ def trace_rows(pipe, bad, turn):
                 "moves": 3, "lag_ns": 5120, "time_ns": 2410}]),
         Row("trace --event turn of an old module", "trace -e turn", 1, None,
             "^irqhop: cannot switch on trace event turn: ",
-            env={"FAKE_OLD": 1}),
+            env={"FAKE_OLD": 1}, log=[*SET_UP[1:-1], "tracing_on: 0"]),
         Row("trace of an old module", "trace -n 6", exact=TEXT, err=LOST,
             env={**env, "FAKE_OLD": 1}),
         Row("trace: what is not understood", "trace -n 1",
