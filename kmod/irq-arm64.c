@@ -36,12 +36,8 @@ static void arch_irq_hold(struct kvm *kvm, struct vgic_irq *irq,
 {
 	*h = (struct irqhop_arch_hold){ .kvm = kvm, .irq = irq };
 	arch_irq_read(irq, info);
-	if (!info->direct) {
-		/* Beside direct ones it was seen to get stuck, so it stays. */
-		if (kvm->arch.vgic.its_vm.vpes)
-			info->target = IRQHOP_NONE;
+	if (!info->direct)
 		return;
-	}
 	/* KVM leaves irq->hw set in places where the mapping is gone. */
 	info->direct = irqhop_direct_hold(h, info->host_irq, info->intid);
 	info->target = info->direct ?

@@ -43,7 +43,7 @@ static int __init irqhop_init(void)
 	pr_info("version " IRQHOP_VERSION "%s, interrupts: %s\n",
 		irqhop_is_test ? " (test build)" : "",
 		irqhop_arch_caps() & IRQHOP_CAP_DIRECT ?
-		"direct (GICv4), or injected where KVM does not use it" :
+		"direct (GICv4) and injected" :
 		"injected (no GICv4)");
 	return 0;
 

@@ -325,43 +325,38 @@ static void check_module(struct check *check)
 }
 
 /*
- * Direct delivery takes all that is looked at. What KVM injects takes less, but
- * the module leaves it alone where KVM uses GICv4 for its VMs. Only what the
- * module itself says counts as able.
+ * Direct delivery takes all that is looked at. What KVM injects takes less. Only
+ * what the module itself says counts as able.
  */
 static void check_way(struct check *check)
 {
 	char stops[CHECK_TEXT_LEN / 2] = "", notes[CHECK_TEXT_LEN / 2] = "";
 	const char *what = "redirect";
-	bool v4_used = false;
 	size_t i;
 
 	for (i = 0; i < check->nr; i++) {
 		const struct finding *finding = &check->finding[i];
 
-		v4_used |= !strcmp(finding->what, "kvm-gicv4") &&
-			   finding->verdict == CHECK_OK;
 		if (finding->verdict == CHECK_NOTE)
 			name_add(notes, sizeof(notes), ", ", finding->what);
 		else if (finding->verdict != CHECK_OK)
 			name_add(stops, sizeof(stops), ", ", finding->what);
 	}
 	check->direct = !*stops && !*notes;
-	check->injected = !*stops && !v4_used &&
+	check->injected = !*stops &&
 			  check->module.caps & IRQHOP_CAP_INJECTED;
 	if (*stops)
 		find(check, CHECK_NO, what, "not possible now: see %s", stops);
 	else if (check->direct)
-		find(check, CHECK_OK, what, "direct (GICv4) only");
+		find(check, CHECK_OK, what, "direct (GICv4) %s",
+		     check->injected ? "and injected" : "only");
 	else if (check->injected)
 		find(check, CHECK_OK, what, "injected only (for direct see %s)",
 		     notes);
 	else
 		find(check, CHECK_NO, what,
-		     "not possible now: the module %s; for direct see %s",
-		     v4_used ?
-		     "leaves injected interrupts alone where KVM uses GICv4" :
-		     "cannot redirect injected interrupts", notes);
+		     "not possible now: the module cannot redirect injected interrupts; for direct see %s",
+		     notes);
 }
 
 void check_run(struct check *check)

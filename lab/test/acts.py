@@ -8,6 +8,7 @@ between (exact.py).
 """
 
 import collections
+import contextlib
 import json
 import re
 import time
@@ -374,6 +375,16 @@ wait_for 3000 speaks || die "{self.guest} does not come up"
         """For people: what was sent, and what was handled."""
         return told(self.sums["msis"], self.sums["handled"],
                     self.sums["merged"])
+
+    @contextlib.contextmanager
+    def no_pings(self):
+        """No ping is under way, and none is sent."""
+        self.lab.m.run(PINGS + "pkill -STOP -x ping\n"
+                       "wait_for 20 answered || die 'no answer: '$(echoes)")
+        try:
+            yield
+        finally:
+            self.lab.m.run("pkill -CONT -x ping")
 
     # -- complaints -----------------------------------------------------------
 

@@ -2,8 +2,8 @@
 """Acts of the guest: it says where its interrupts go, and what runs in it.
 
 They are for a guest of 4 vCPUs with a queue of the disk for each of them, and
-an igb, whose interrupts anybody may move; those of the disk's queues are
-managed by the guest's kernel. GUEST is what its start_guest() needs.
+an igb or a NIC by vhost, whose interrupts anybody may move; those of the disk's
+queues are managed by the guest's kernel. GUEST is what its start_guest() needs.
 """
 
 import collections
@@ -13,7 +13,7 @@ import re
 import time
 
 from acts import Act
-from state import DEVICE_ID, Trace, expect, load
+from state import Trace, expect, load
 
 # The kernel that comes up after a crash needs memory of its own.
 GUEST = {"memory": 768, "append": "crashkernel=192M", "reboots": True,
@@ -36,6 +36,11 @@ def until(look, what):
 def guest(storm, text, stage=None):
     """Run a script in the storm's guest."""
     return storm.lab.m.guest(text, storm.guest, stage=stage)
+
+
+def nic(storm):
+    """Which NIC it has."""
+    return storm.lab.guests[storm.guest][1]
 
 
 def lpis_of(storm, device):
@@ -152,8 +157,8 @@ def write_affinity(storm, wanted):
 
 def affinity_one(storm):
     """One interrupt of the NIC goes elsewhere."""
-    irqs = {irq: vcpu for irq, (vcpu, name) in interrupts(storm).items()
-            if name.startswith("eth0")}
+    irqs = {wanted.irq: wanted.cpu for wanted
+            in storm.lab.wanted(storm.guest) if wanted.device == nic(storm)}
     irq = storm.rng.choice(sorted(irqs))
     vcpu = storm.rng.choice([v for v in range(storm.vcpus) if v != irqs[irq]])
     before = storm.lab.homes(storm.guest)
@@ -340,19 +345,21 @@ done
 
 
 def rebind_nic(storm):
-    """igb is unbound and bound."""
-    note = rebind(storm, "NIC", "igb", "", "nic-up")
+    """The NIC's driver is unbound and bound."""
+    driver = {"NIC": "igb", "VHOST": "virtio-pci"}[nic(storm)]
+    note = rebind(storm, nic(storm), driver, "", "nic-up")
     answers(storm)
     return note
 
 
 def nic_down(storm):
-    """The NIC's interrupts are given back, and asked for again."""
-    count = len(lpis_of(storm, "NIC"))
+    """igb gives its interrupts back, and asks for them again."""
+    count = len(lpis_of(storm, nic(storm)))
     guest(storm, "ip link set eth0 down")
-    gone(storm, "NIC")
+    if nic(storm) == "NIC":
+        gone(storm, "NIC")
     guest(storm, "ip link set eth0 up")
-    there_again(storm, "NIC", count)
+    there_again(storm, nic(storm), count)
     answers(storm)
 
 
@@ -360,8 +367,10 @@ def nic_queues(storm):
     """The NIC gets another number of queues, and the old one again."""
     for queues in (storm.rng.randrange(1, storm.vcpus), storm.vcpus):
         guest(storm, f"ethtool -L eth0 combined {queues}")
-        # One for each way of each queue, and one for the rest.
-        there_again(storm, "NIC", 2 * queues + 1)
+        # One for each way of each queue, and one for the rest; virtio-net
+        # keeps those of all the queues that it could have.
+        ways = queues if nic(storm) == "NIC" else storm.vcpus
+        there_again(storm, nic(storm), 2 * ways + 1)
     answers(storm)
     return f"{queues} queues"
 
@@ -443,7 +452,8 @@ def as_before(storm, how, counts, second_hand):
 
 def counted(storm):
     """How many interrupts each device has."""
-    return {device: len(lpis_of(storm, device)) for device in DEVICE_ID}
+    return {device: len(lpis_of(storm, device))
+            for device in storm.lab.guests[storm.guest]}
 
 
 MONITOR = """

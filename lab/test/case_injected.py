@@ -324,6 +324,35 @@ def vhost(lab):
     return "; ".join(notes)
 
 
+def both_away(storm):
+    """Interrupts of both kinds are away now and then."""
+    seen = collections.Counter()
+    storm.io_start()
+    for _ in range(20):
+        seen.update({lpi.delivery for lpi in storm.lab.listing().away()})
+        storm.run(20)
+    storm.io_pause()
+    expect(seen["direct"] > 2 and seen["injected"] > 2,
+           f"in 20 looks something was away: {dict(seen)}")
+    return (f"away in {seen['direct']} of 20 looks direct ones, in "
+            f"{seen['injected']} injected ones")
+
+
+def mixed(lab):
+    """A disk whose interrupts are direct, and a network by vhost."""
+    injections = Injections(lab)
+    storm = Storm(lab, random.Random(3))
+    storm.begin()
+    notes = [hop_and_count(storm, "mixed", VIRTIO_MSIS), both_away(storm)]
+    net = injections.expect_bounds("mixed", "VHOST")
+    notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
+              f"{net.all} injected", wanted_elsewhere(storm)]
+    injections.expect_bounds("mixed, moved by the guest", "VHOST")
+    leave_off(storm)
+    no_complaints(lab)
+    return "; ".join(notes)
+
+
 def pending(lab):
     """INTIDs that are pending by KVM's record."""
     rows = lab.m.run("grep -h LPI /sys/kernel/debug/kvm/$(cat /run/l2/pid)-*"
@@ -425,3 +454,13 @@ def guest_acts(lab):
 def host_acts(lab):
     """What a host does."""
     return storm_tests.each(lab, "host", "injected")
+
+
+def mixed_guest_acts(lab):
+    """What a guest does that has interrupts of both kinds."""
+    return storm_tests.each(lab, "guest", "mixed")
+
+
+def mixed_host_acts(lab):
+    """What a host does."""
+    return storm_tests.each(lab, "host", "mixed")

@@ -26,9 +26,10 @@ CROSS = "aarch64-linux-gnu-"
 SHARED = ("bin", "stamps", "root/l2", "root/qemu", "root/cross",
           "root/tracers")
 
-# How the passed-through devices' interrupts are delivered, and what the
-# storm's results are called then.
-PATHS = {"direct": "", "injected": "-injected"}
+# How the devices' interrupts are delivered, and what the storm's results are
+# called then; mixed: some this way and some that (storm.py).
+PATHS = {"direct": "", "injected": "-injected", "mixed": "-mixed"}
+DEMO_PATHS = "direct", "injected"
 
 Row = collections.namedtuple("Row", "series suite roles")
 
@@ -252,10 +253,9 @@ def arguments():
                         metavar="SERIES",
                         help="with these VMMs, in place of the lab's own: "
                         f"{' '.join(vmms)}")
-    parser.add_argument("--paths", nargs="+", choices=PATHS,
-                        default=list(PATHS), metavar="PATH",
-                        help="of the storm and the demonstration, only these "
-                        f"of {' '.join(PATHS)}")
+    parser.add_argument("--paths", nargs="+", choices=PATHS, metavar="PATH",
+                        help=f"of the storm only these of {' '.join(PATHS)}; "
+                        f"of the demonstration, of {' '.join(DEMO_PATHS)}")
     work = parser.add_mutually_exclusive_group()
     work.add_argument("--tests", nargs="+", metavar="NAME",
                       help="in place of the storm, these of the lab's tests")
@@ -266,6 +266,10 @@ def arguments():
                       help="only build what would be booted")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
+    known = list(PATHS) if args.demo is None else DEMO_PATHS
+    args.paths = args.paths or known
+    if not set(args.paths) <= set(known):
+        parser.error(f"the demonstration's paths are {' '.join(known)}")
     return args
 
 

@@ -25,8 +25,9 @@ from acts import Storm  # noqa: E402
 from state import Failure, Lab, LabError, expect  # noqa: E402
 
 TABLES = ("guest", "host")
-# How the passed-through devices' interrupts are delivered.
-PATHS = ("direct", "injected")
+# How the devices' interrupts are delivered; mixed: the disk's are direct, and
+# those of a NIC by vhost are injected.
+PATHS = ("direct", "injected", "mixed")
 # Acts that say something of what the host's ITS was told, and of nothing else.
 DIRECT_ONLY = ("kdump",)
 # Of a chunk: MSIs at least, and acts.
@@ -50,8 +51,13 @@ def table(only=None, names=None, path="direct"):
 
 def machine(path="direct"):
     """What Lab is told for a storm; a disk's queue for each vCPU."""
-    return {"queues": 4, "nic": "igb", "direct": path == "direct",
+    return {"queues": 4, "nic": "igb", "direct": path != "injected",
             "guest_options": importlib.import_module("acts_guest").GUEST}
+
+
+def guests(path="direct"):
+    """The guest that the storm is for, and its devices."""
+    return Lab.MIXED if path == "mixed" else Lab.BOTH
 
 
 @contextlib.contextmanager
@@ -60,7 +66,7 @@ def started(build, logs, off=False, path="direct"):
     lab = Lab(build, logs, **machine(path))
     try:
         lab.start()
-        lab.want(Lab.BOTH)
+        lab.want(guests(path))
         storm = Storm(lab, random.Random(0), off)
         storm.begin()
         yield storm
@@ -88,7 +94,7 @@ class Run:
 
     def __init__(self, args):
         self.args = args
-        kind = "-injected" if args.path == "injected" else ""
+        kind = "" if args.path == "direct" else f"-{args.path}"
         kind += "-off" if args.off else ""
         self.file = os.path.join(args.logs, f"storm-{args.seed}{kind}.jsonl")
         self.rows = self.read(self.file) if args.resume else []

@@ -132,10 +132,10 @@ CHECK = [
 # And with a GICv4 and a device passed through: see world.passthrough().
 CHECK_DIRECT = [
     Row("check of a host with GICv4 and VFIO", "check", env=ARM64,
-        out=r"^ok +redirect +direct \(GICv4\) only$"),
+        out=r"^ok +redirect +direct \(GICv4\) and injected$"),
     Row("check --json of a host with GICv4 and VFIO", "check --json",
         schema="check", env=ARM64, holds=lambda found:
-        found["redirect"] and not found["injected"] and found["direct"] and
+        found["redirect"] and found["injected"] and found["direct"] and
         len(found_as(found, "ok")) == len(found["findings"])),
     Row("check of a module that has direct ones only", "check --json",
         schema="check", env={**ARM64, "FAKE_CAPS": 1}, holds=lambda found:
