@@ -91,13 +91,17 @@ iothread=vdisk,num-queues=$2$4"
 
 # guest_wire NAME: the other end of the guest's virtio NIC is the outside
 # client's; a guest has one NIC, so that its address is the same on any wire.
+#
+# The VMM has to have opened all queues: one that it opens by name when the tap
+# is gone is a tap of its own, with no wire. Its monitor answers after that.
 guest_wire()
 {
-	there() { [ -e "/sys/class/net/tap-$1" ]; }
-	wait_for 100 there "$1" || die "guest $1 has no tap"
+	opened() { monitor "$1" "info status" 2>&1 | grep -q "VM status"; }
+	wait_for 100 opened "$1" || die "guest $1 has no monitor"
 	ip link set "tap-$1" netns outside
 	ip -n outside link set "tap-$1" up
 	ip -n outside route add $GUEST_IP dev "tap-$1"
+	[ ! -e "/sys/class/net/tap-$1" ] || die "guest $1 has two taps"
 }
 
 # guest_start NAME VCPUS DEVICE...: a guest with these devices; its console and
