@@ -166,7 +166,8 @@ LONG = (
 
 # Of two parts the second, which goes on beside the other one and behind the
 # suites of make test that need no emulated host.
-SECOND_PART = ("refusals", "many", "guest-acts", "host-acts", "storm")
+SECOND_PART = ("refusals", "many", "guest-acts", "host-acts", "storm",
+               "injected-vhost", "save-restore")
 
 
 def part(number):
