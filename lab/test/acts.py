@@ -133,6 +133,11 @@ class Storm:
         self.reading = False
         self.reader, self.start = None, None
 
+    @property
+    def nic(self):
+        """Which NIC the guest has; its disk comes first."""
+        return self.lab.guests[self.guest][1]
+
     # -- irqhop ---------------------------------------------------------------
 
     def enabled(self):

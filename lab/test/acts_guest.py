@@ -38,11 +38,6 @@ def guest(storm, text, stage=None):
     return storm.lab.m.guest(text, storm.guest, stage=stage)
 
 
-def nic(storm):
-    """Which NIC it has."""
-    return storm.lab.guests[storm.guest][1]
-
-
 def lpis_of(storm, device):
     """INTIDs of a device's interrupts."""
     return storm.lab.intids(device, storm.guest)
@@ -158,7 +153,7 @@ def write_affinity(storm, wanted):
 def affinity_one(storm):
     """One interrupt of the NIC goes elsewhere."""
     irqs = {wanted.irq: wanted.cpu for wanted
-            in storm.lab.wanted(storm.guest) if wanted.device == nic(storm)}
+            in storm.lab.wanted(storm.guest) if wanted.device == storm.nic}
     irq = storm.rng.choice(sorted(irqs))
     vcpu = storm.rng.choice([v for v in range(storm.vcpus) if v != irqs[irq]])
     before = storm.lab.homes(storm.guest)
@@ -346,20 +341,20 @@ done
 
 def rebind_nic(storm):
     """The NIC's driver is unbound and bound."""
-    driver = {"NIC": "igb", "VHOST": "virtio-pci"}[nic(storm)]
-    note = rebind(storm, nic(storm), driver, "", "nic-up")
+    driver = {"NIC": "igb", "VHOST": "virtio-pci"}[storm.nic]
+    note = rebind(storm, storm.nic, driver, "", "nic-up")
     answers(storm)
     return note
 
 
 def nic_down(storm):
     """igb gives its interrupts back, and asks for them again."""
-    count = len(lpis_of(storm, nic(storm)))
+    count = len(lpis_of(storm, storm.nic))
     guest(storm, "ip link set eth0 down")
-    if nic(storm) == "NIC":
+    if storm.nic == "NIC":
         gone(storm, "NIC")
     guest(storm, "ip link set eth0 up")
-    there_again(storm, nic(storm), count)
+    there_again(storm, storm.nic, count)
     answers(storm)
 
 
@@ -369,8 +364,8 @@ def nic_queues(storm):
         guest(storm, f"ethtool -L eth0 combined {queues}")
         # One for each way of each queue, and one for the rest; virtio-net
         # keeps those of all the queues that it could have.
-        ways = queues if nic(storm) == "NIC" else storm.vcpus
-        there_again(storm, nic(storm), 2 * ways + 1)
+        ways = queues if storm.nic == "NIC" else storm.vcpus
+        there_again(storm, storm.nic, 2 * ways + 1)
     answers(storm)
     return f"{queues} queues"
 

@@ -139,8 +139,8 @@ def stop_and_go(storm, stop, go, when):
 def stop_cont(storm):
     """By the VMM's monitor. With vhost, QEMU takes a packet from the tap each
     time that a VM is stopped, and drops it: so no ping may be on its way."""
-    vhost = "VHOST" in storm.lab.guests[storm.guest]
-    with storm.no_pings() if vhost else contextlib.nullcontext():
+    quiet = storm.no_pings if storm.nic == "VHOST" else contextlib.nullcontext
+    with quiet():
         return stop_and_go(storm, f"monitor {storm.guest} stop >/dev/null",
                            f"monitor {storm.guest} cont >/dev/null",
                            "VM stopped")

@@ -311,19 +311,26 @@ def injected(lab):
     return "; ".join(notes)
 
 
+def beside_vhost(storm, injections, when, *looks):
+    """What a disk sends is counted, and of vhost's network what KVM injects;
+    whatever else there is to look at comes before the guest moves any."""
+    storm.begin()
+    notes = [hop_and_count(storm, when, VIRTIO_MSIS),
+             *(look(storm) for look in looks)]
+    net = injections.expect_bounds(when, "VHOST")
+    notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
+              f"{net.all} injected", wanted_elsewhere(storm)]
+    injections.expect_bounds(f"{when}, moved by the guest", "VHOST")
+    leave_off(storm)
+    no_complaints(storm.lab)
+    return "; ".join(notes)
+
+
 def vhost(lab):
     """A guest of virtio devices: vhost's network and the VMM's disk."""
     injections = Injections(lab)
     storm = VirtioStorm(lab, random.Random(2), injections)
-    storm.begin()
-    notes = [hop_and_count(storm, "vhost", VIRTIO_MSIS)]
-    net = injections.expect_bounds("vhost", "VHOST")
-    notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
-              f"{net.all} injected", wanted_elsewhere(storm)]
-    injections.expect_bounds("vhost, moved by the guest", "VHOST")
-    leave_off(storm)
-    no_complaints(lab)
-    return "; ".join(notes)
+    return beside_vhost(storm, injections, "vhost")
 
 
 def both_away(storm):
@@ -344,15 +351,7 @@ def mixed(lab):
     """A disk whose interrupts are direct, and a network by vhost."""
     injections = Injections(lab)
     storm = Storm(lab, random.Random(3))
-    storm.begin()
-    notes = [hop_and_count(storm, "mixed", VIRTIO_MSIS), both_away(storm)]
-    net = injections.expect_bounds("mixed", "VHOST")
-    notes += [f"network: {net.fresh} <= {net.runs} handler runs <= "
-              f"{net.all} injected", wanted_elsewhere(storm)]
-    injections.expect_bounds("mixed, moved by the guest", "VHOST")
-    leave_off(storm)
-    no_complaints(lab)
-    return "; ".join(notes)
+    return beside_vhost(storm, injections, "mixed", both_away)
 
 
 def pending(lab):
