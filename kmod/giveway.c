@@ -32,7 +32,17 @@
 #define GIVEWAY_PERIOD	(500 * NSEC_PER_USEC)
 /* At one that was summoned first after so long: most tasks that wait are short. */
 #define GIVEWAY_FIRST	(150 * NSEC_PER_USEC)
-/* For another one of its VM, look first after so long, then less and less often. */
+/*
+ * Each time it takes two looks, so far from each other: one that has left the
+ * guest in between has been told something, by a timer or another vCPU, and may
+ * be waiting for the disk now. After so many it is out of luck.
+ */
+#define GIVEWAY_CALM	(120 * NSEC_PER_USEC)
+#define GIVEWAY_LOOKS	4
+/*
+ * For another one of its VM, look first after so long, then less and less often
+ * as long as it is not idle.
+ */
 #define GIVEWAY_LOOK	(50 * NSEC_PER_USEC)
 /* Only of a VM that somebody was summoned of not longer ago. */
 #define GIVEWAY_WITHIN	(100 * NSEC_PER_MSEC)
@@ -52,10 +62,14 @@
  * @timer: looks at the vCPU that runs here
  * @wanted: another one of its VM is summoned to here, and this long after the
  *	last look is the next; 0: none is
+ * @looks: how often in a row it was idle, and not calm
+ * @exits: irqhop_arch_vcpu_exits() at the last look
  */
 struct giveway_pcpu {
 	struct hrtimer timer;
 	u64 wanted;
+	unsigned int looks;
+	u64 exits;
 };
 
 static DEFINE_PER_CPU(struct giveway_pcpu, giveway_pcpus);
@@ -80,30 +94,55 @@ static void giveway_start(struct giveway_pcpu *gp, u64 delay)
 	hrtimer_start(&gp->timer, delay, HRTIMER_MODE_REL_PINNED_HARD);
 }
 
-/* Context: hard interrupt. */
-static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
+/*
+ * Is it idle, as it was at the last look, and has it not left the guest since, but
+ * for this one? The next look is another first one if so.
+ */
+static bool giveway_is_calm(struct giveway_pcpu *gp, struct irqhop_vcpu *v,
+			    bool idle)
 {
-	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
-	struct irqhop_vcpu *v = irqhop_watch_running();
-	u64 next = GIVEWAY_PERIOD;
-	bool idle;
+	u64 exits = irqhop_arch_vcpu_exits(v->kvm_vcpu);
+	bool calm = idle && gp->looks &&
+		    (exits - gp->exits <= 1 || gp->looks == GIVEWAY_LOOKS);
 
-	/* It moves to another pCPU if its own goes offline. */
-	if (!v || timer != &gp->timer)
-		return HRTIMER_NORESTART;
-	idle = giveway_is_idle(v);
-	if (gp->wanted && idle) {
+	gp->looks = idle && !calm ? gp->looks + 1 : 0;
+	gp->exits = exits;
+	return calm;
+}
+
+/* What to do about the vCPU that runs here. Return: when to look again. */
+static u64 giveway_look(struct giveway_pcpu *gp, struct irqhop_vcpu *v)
+{
+	bool idle = giveway_is_idle(v);
+	bool calm = giveway_is_calm(gp, v, idle);
+
+	if (idle && !calm)
+		return GIVEWAY_CALM;
+	if (gp->wanted && !calm) {
+		WRITE_ONCE(gp->wanted, min(2 * gp->wanted, GIVEWAY_PERIOD));
+		return gp->wanted;
+	}
+	if (gp->wanted) {
 		giveway_let_in(gp);
-	} else if (gp->wanted) {
-		next = min(2 * gp->wanted, next);
-		WRITE_ONCE(gp->wanted, next);
-	} else if (idle && !READ_ONCE(v->vm->spinning) &&
+	} else if (calm && !READ_ONCE(v->vm->spinning) &&
 		   !single_task_running()) {
 		/* As RCU does it from its interrupt handlers. */
 		set_tsk_need_resched(current);
 		set_preempt_need_resched();
 	}
-	hrtimer_forward_now(timer, next);
+	return GIVEWAY_PERIOD - GIVEWAY_CALM;
+}
+
+/* Context: hard interrupt. */
+static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
+{
+	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
+	struct irqhop_vcpu *v = irqhop_watch_running();
+
+	/* It moves to another pCPU if its own goes offline. */
+	if (!v || timer != &gp->timer)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, giveway_look(gp, v));
 	return HRTIMER_RESTART;
 }
 
@@ -137,16 +176,8 @@ void irqhop_giveway_to(int cpu)
 void irqhop_giveway_poked(void)
 {
 	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
-	struct irqhop_vcpu *v;
 
-	if (!READ_ONCE(gp->wanted))
-		return;
-	v = irqhop_watch_running();
-	if (!v)
-		return;
-	if (giveway_is_idle(v))
-		giveway_let_in(gp);
-	else
+	if (READ_ONCE(gp->wanted) && irqhop_watch_running())
 		giveway_start(gp, GIVEWAY_LOOK);
 }
 
@@ -158,16 +189,18 @@ void irqhop_giveway_poked(void)
  */
 void irqhop_giveway_in(struct irqhop_vcpu *v)
 {
+	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
 	u64 first = v->summoned ? GIVEWAY_FIRST : GIVEWAY_PERIOD;
 
 	lockdep_assert_held(&v->vm->lock);
+	gp->looks = 0;
 	v->came_summoned = v->summoned;
 	v->summoned = false;
 	if (!v->vm->summoned_at ||
 	    sched_clock() - v->vm->summoned_at > GIVEWAY_WITHIN ||
 	    v->vm->spinning || irqhop_mutant(GIVE_WAY))
 		return;
-	giveway_start(this_cpu_ptr(&giveway_pcpus), first);
+	giveway_start(gp, first - GIVEWAY_CALM);
 }
 
 /* Has it been summoned in vain, and most others of its VM? */
