@@ -54,6 +54,7 @@ CONDITIONS = {
     "spread": Condition("--policy spread"),
     "sticky": Condition("--policy sticky"),
     "summon": Condition("--policy summon"),
+    "donate": Condition("--policy donate"),
     # What else an operator can do about it, without irqhop.
     "fifo": Condition(
         host=f"for tid in {VCPU_TIDS}; do chrt -f -p 1 $tid; done",

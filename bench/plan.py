@@ -24,7 +24,7 @@ NET = ("ping", "tcp-rr", "tcp-rr-paced", "udp-rr", "stream-in", "stream-out",
 DISK = ("nvme-read-d1", "nvme-read-d4", "nvme-read-d32", "nvme-write-d1",
         "nvme-write-d4", "nvme-write-d32", "nvme-seq")
 ALL = NET + DISK
-POLICIES = ("recent", "summon", "spread", "sticky")
+POLICIES = ("recent", "summon", "donate", "spread", "sticky")
 OPERATORS = ("rr", "nice", "slice", "haltpoll", "irqbalance",
              "queues", "queues-summon")
 MOST = ("ping", "tcp-rr", "tcp-rr-paced", "stream-in", "stream-out",
@@ -39,7 +39,8 @@ SUBSET = (
     Rows(MORE, ("alone",), (1,)),
     Rows(MORE, ("off", "summon")),
     Rows(("ping", "nvme-read-d1"), ("home",)),
-    Rows(KEY, ("off", "summon"), (4,)),
+    Rows(KEY, ("off", "summon", "donate"), (4,)),
+    Rows(("stream-in",), ("donate",)),
     Rows(("ping", "apache-c1"), ("rr", "nice", "slice", "irqbalance")),
     Rows(("ping", "apache-c1"), ("off", "summon"), neighbours=("server",)),
 )

@@ -25,7 +25,7 @@ from machine import LabError, Machine, progress
 SLOW = 1.5
 SLACK = 100_000
 # What needs no other machine, and is no other's than irqhop's.
-TRACED = ("off", "home", "recent", "spread", "sticky", "summon")
+TRACED = ("off", "home", "recent", "spread", "sticky", "summon", "donate")
 # program: the guest's task, if there is one. inside: whether the operation is
 # that task's. sends: the event that says that a request, or an answer, is with
 # the device. guest: events. anchored: ping notes when it has printed; the

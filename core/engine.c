@@ -484,6 +484,8 @@ bool irqhop_engine_init(struct irqhop_engine *e, void *mem, size_t size,
 		vc->is = vcpu_is(e, vc);
 		vc->run_prev = IRQHOP_NONE;
 		vc->run_next = IRQHOP_NONE;
+		vc->polls = 0;
+		vc->idles = 0;
 	}
 	for (i = 0; i <= nr_vcpus; i++)
 		heads_init(e, i);

@@ -115,6 +115,21 @@ enum irqhop_vcpu_is {
 	IRQHOP_OUT	= 1 << 2,
 };
 
+/**
+ * enum irqhop_left - what a vCPU was at when it left its pCPU
+ * @IRQHOP_LEFT_KERNEL: preempted in the guest's kernel
+ * @IRQHOP_LEFT_IDLE: preempted in the guest's user space, at what it is at all
+ *	the time
+ * @IRQHOP_LEFT_OTHER: preempted in user space, at something else
+ * @IRQHOP_LEFT_ASLEEP: not preempted
+ */
+enum irqhop_left {
+	IRQHOP_LEFT_KERNEL,
+	IRQHOP_LEFT_IDLE,
+	IRQHOP_LEFT_OTHER,
+	IRQHOP_LEFT_ASLEEP,
+};
+
 /* What a decision reads comes first, in one word. */
 struct irqhop_engine_vcpu {
 	u8 is;				/* enum irqhop_vcpu_is, of these three */
@@ -124,6 +139,7 @@ struct irqhop_engine_vcpu {
 	u16 run_prev, run_next;		/* running order, latest first */
 	u64 since;			/* when it was scheduled in last */
 	u16 nr;				/* with IRQHOP_POLICY_LEAST: interrupts here */
+	u8 polls, idles;		/* how often: see irqhop_engine_left() */
 };
 
 /* The same: one word, and the lists that it is on. */
@@ -256,6 +272,9 @@ bool irqhop_engine_hold(struct irqhop_engine *e, u16 irq);
 bool irqhop_engine_quiet(const struct irqhop_engine *e);
 bool irqhop_engine_waits(const struct irqhop_engine *e, u16 v);
 u16 irqhop_engine_summon(const struct irqhop_engine *e, u16 v, u16 last);
+void irqhop_engine_left(struct irqhop_engine *e, u16 v, enum irqhop_left what);
+bool irqhop_engine_wants(const struct irqhop_engine *e, u16 v, bool gets);
+bool irqhop_engine_spares(const struct irqhop_engine *e, u16 v, bool gives);
 
 const char *irqhop_engine_check(const struct irqhop_engine *e, u16 first,
 				u16 nr);

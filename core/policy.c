@@ -69,6 +69,8 @@ static const struct irqhop_policy policies[] = {
 	  policy_recent_pick },
 	{ "recent", 0, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_recent_pick },
+	{ "donate", IRQHOP_POLICY_SUMMON | IRQHOP_POLICY_DONATE,
+	  IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP, policy_recent_pick },
 	{ "spread", IRQHOP_POLICY_LEAST, IRQHOP_RULE_LAZY, IRQHOP_HALTED_HOP,
 	  policy_spread_pick },
 	{ "sticky", 0, IRQHOP_RULE_NEVER, IRQHOP_HALTED_HOP,

@@ -49,12 +49,16 @@ enum irqhop_halted_rule {
  * @IRQHOP_POLICY_LEAST: keep @least of &struct irqhop_engine
  * @IRQHOP_POLICY_SUMMON: where no vCPU is there that has to be, ask the
  *	scheduler for one (irqhop_engine_summon())
+ * @IRQHOP_POLICY_DONATE: where a vCPU has not enough of its pCPU for what its
+ *	interrupts bring, let it have some of another one's
+ *	(irqhop_engine_wants())
  */
 enum irqhop_policy_flags {
 	IRQHOP_POLICY_HOME	= 1 << 0,
 	IRQHOP_POLICY_STORM	= 1 << 1,
 	IRQHOP_POLICY_LEAST	= 1 << 2,
 	IRQHOP_POLICY_SUMMON	= 1 << 3,
+	IRQHOP_POLICY_DONATE	= 1 << 4,
 };
 
 /**

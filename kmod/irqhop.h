@@ -130,6 +130,8 @@ struct irqhop_stats {
 	u64 preemptions;
 	u64 summons;
 	u64 summons_held;
+	u64 donations;
+	u64 donated;
 	u64 turns;
 	u64 irqs_off_sum;
 	u64 irqs_off_max;
@@ -316,6 +318,13 @@ void irqhop_giveway_poked(void);
 void irqhop_giveway_start(void);
 void irqhop_giveway_stop(void);
 
+/* donate.c */
+void irqhop_donate_out(struct irqhop_vm *vm, struct irqhop_vcpu *v);
+void irqhop_donate_check(const struct irqhop_vm *vm);
+bool irqhop_donate_is_asked(void);
+void irqhop_donate_work(void);
+void irqhop_donate_vm_exit(const struct irqhop_vm *vm);
+
 /* summon.c */
 void irqhop_summon_vm_init(struct irqhop_vm *vm);
 void irqhop_summon_vm_exit(struct irqhop_vm *vm);
@@ -333,6 +342,7 @@ bool irqhop_summon_ask(const struct irqhop_vm *vm, struct task_struct *task,
 		       u64 delay, int cpu, bool any);
 void irqhop_summon_now(int cpu);
 void irqhop_summon_off(const struct irqhop_vm *vm);
+void irqhop_summon_wake(void);
 
 /* table.c */
 int irqhop_table_init(struct irqhop_vm *vm);

@@ -60,6 +60,8 @@ static int report_stats(struct sk_buff *msg, const struct irqhop_stats *s)
 	    report_u64(msg, IRQHOP_STAT_PREEMPTIONS, s->preemptions) ||
 	    report_u64(msg, IRQHOP_STAT_SUMMONS, s->summons) ||
 	    report_u64(msg, IRQHOP_STAT_SUMMONS_HELD, s->summons_held) ||
+	    report_u64(msg, IRQHOP_STAT_DONATIONS, s->donations) ||
+	    report_u64(msg, IRQHOP_STAT_DONATED, s->donated) ||
 	    report_u64(msg, IRQHOP_STAT_TURNS, s->turns) ||
 	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_SUM, s->irqs_off_sum) ||
 	    report_u64(msg, IRQHOP_STAT_IRQS_OFF_MAX, s->irqs_off_max) ||

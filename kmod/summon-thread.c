@@ -87,7 +87,12 @@ static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
 	return slot;
 }
 
-static void summon_wake(void)
+/**
+ * irqhop_summon_wake - there is something for the thread to do
+ *
+ * Context: any but under a run queue's lock, while some VM is enabled.
+ */
+void irqhop_summon_wake(void)
 {
 	wake_up_process(summon_thread);
 	/* What counts is that who runs there enters the kernel. */
@@ -123,7 +128,7 @@ bool irqhop_summon_ask(const struct irqhop_vm *vm, struct task_struct *task,
 		};
 	raw_spin_unlock(&summon_lock);
 	if (slot)
-		summon_wake();
+		irqhop_summon_wake();
 	return slot;
 }
 
@@ -168,7 +173,7 @@ void irqhop_summon_now(int cpu)
 		slot->at = now;
 	}
 	raw_spin_unlock(&summon_lock);
-	summon_wake();
+	irqhop_summon_wake();
 }
 
 /* The slot that is due first. Context: summon_lock held. */
@@ -226,6 +231,11 @@ static int summon_main(void *unused)
 		set_current_state(TASK_IDLE);
 		if (kthread_should_stop())
 			break;
+		if (irqhop_donate_is_asked()) {
+			__set_current_state(TASK_RUNNING);
+			irqhop_donate_work();
+			continue;
+		}
 		task = summon_next(&next, &off);
 		if (!task) {
 			schedule_hrtimeout(next == KTIME_MAX ? NULL : &next,

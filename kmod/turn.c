@@ -301,6 +301,7 @@ bool irqhop_turn_event(const struct irqhop_event *ev, u64 off)
 		if (ev->kind != IRQHOP_EV_MORE)
 			irqhop_look_vcpu(vm, ev->vcpu);
 		if (ev->kind == IRQHOP_EV_OUT) {
+			irqhop_donate_out(vm, ev->vcpu);
 			irqhop_giveway_out(ev->vcpu);
 			irqhop_summon_out(vm, ev->vcpu);
 		}

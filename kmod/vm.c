@@ -261,6 +261,7 @@ static unsigned int vm_close(struct irqhop_vm *vm, enum irqhop_reason reason)
 		irqhop_watch_stop();
 	irqhop_watch_vm_del(vm);
 	irqhop_summon_vm_exit(vm);
+	irqhop_donate_vm_exit(vm);
 
 	vm_close_tell(vm, reason, not_home);
 	vm_free(vm);
@@ -492,10 +493,12 @@ int irqhop_vm_set(struct kvm *kvm, const struct irqhop_options *options,
 
 	mutex_lock(&irqhop_mutex);
 	vm = irqhop_vm_find(kvm);
-	if (vm)
+	if (vm) {
 		ret = vm_change(vm, options, extack);
-	else
+		irqhop_donate_check(vm);
+	} else {
 		NL_SET_ERR_MSG(extack, "irqhop is not enabled for this VM");
+	}
 	mutex_unlock(&irqhop_mutex);
 	return ret;
 }
@@ -589,6 +592,7 @@ static void vm_care(struct irqhop_vm *vm)
 		return;
 	irqhop_table_grow(vm);
 	vm_scan_all(vm);
+	irqhop_donate_check(vm);
 }
 
 /* Does nobody hold it but us? */

@@ -128,13 +128,23 @@ static void median_cell(char cell[CELL_LEN], const struct stat_vm *stat)
 			 stat_median(stat));
 }
 
-/* Turns on several pCPUs at a time can make it more than all of one. */
+/* Several at a time can make it more than all of it. */
+static void share_cell(char cell[CELL_LEN], const struct stat_vm *stat,
+		       uint16_t attr)
+{
+	if (stat->time && stat->known[attr])
+		snprintf(cell, CELL_LEN, "%.3f%%",
+			 100. * stat->count[attr] / stat->time);
+}
+
 static void irqs_off_cell(char cell[CELL_LEN], const struct stat_vm *stat)
 {
-	if (stat->time && stat->known[IRQHOP_STAT_IRQS_OFF_SUM])
-		snprintf(cell, CELL_LEN, "%.3f%%",
-			 100. * stat->count[IRQHOP_STAT_IRQS_OFF_SUM] /
-			 stat->time);
+	share_cell(cell, stat, IRQHOP_STAT_IRQS_OFF_SUM);
+}
+
+static void donated_cell(char cell[CELL_LEN], const struct stat_vm *stat)
+{
+	share_cell(cell, stat, IRQHOP_STAT_DONATED);
 }
 
 /* What is between PID and NAME: a counter, or what @fill makes of several. */
@@ -159,6 +169,8 @@ static const struct {
 	{ "IRQS-OFF",	 8, 0, irqs_off_cell },
 	{ "SUMMONS",	 8, IRQHOP_STAT_SUMMONS, NULL },
 	{ "SUMM-HELD",	 9, IRQHOP_STAT_SUMMONS_HELD, NULL },
+	{ "DONATIONS",	 9, IRQHOP_STAT_DONATIONS, NULL },
+	{ "DONATED",	 8, 0, donated_cell },
 };
 
 #define COLUMNS	(sizeof(columns) / sizeof(*columns))

@@ -14,6 +14,8 @@ const struct stat_counter stat_counters[] = {
 	{ IRQHOP_STAT_PREEMPTIONS, "preemptions", false },
 	{ IRQHOP_STAT_SUMMONS, "summons", false },
 	{ IRQHOP_STAT_SUMMONS_HELD, "summons_held", false },
+	{ IRQHOP_STAT_DONATIONS, "donations", false },
+	{ IRQHOP_STAT_DONATED, "donated_ns", false },
 	{ IRQHOP_STAT_TURNS, "turns", false },
 	{ IRQHOP_STAT_IRQS_OFF_MAX, "irqs_off_max_ns", true },
 	{ IRQHOP_STAT_IRQS_OFF_SUM, "irqs_off_sum_ns", false },

@@ -55,6 +55,7 @@ CONDITIONS = {
     "off": Condition("off (stock)", "reference"),
     "home": Condition("null control (policy home)", "control"),
     "summon": Condition("irqhop, summon", "irqhop"),
+    "donate": Condition("irqhop, donate", "irqhop"),
     "recent": Condition("irqhop, recent (redirect alone)", "irqhop"),
     "spread": Condition("irqhop, spread", "irqhop"),
     "sticky": Condition("irqhop, sticky", "irqhop"),

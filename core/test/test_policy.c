@@ -12,6 +12,7 @@ static void test_policy_table(void **state)
 	} want[] = {
 		{ "summon", IRQHOP_RULE_LAZY },
 		{ "recent", IRQHOP_RULE_LAZY },
+		{ "donate", IRQHOP_RULE_LAZY },
 		{ "spread", IRQHOP_RULE_LAZY },
 		{ "sticky", IRQHOP_RULE_NEVER },
 		{ "home", IRQHOP_RULE_LAZY },
@@ -305,6 +306,59 @@ static void test_summon(void **state)
 	}
 }
 
+/*
+ * Letters: what it was at when it left, Kernel, Idle, Other, aSleep; @aimed: some
+ * interrupt points at it.
+ */
+static void test_donate(void **state)
+{
+	static const struct {
+		const char *what, *left;
+		bool aimed;
+		bool wants, still_wants, spares, still_spares;
+	} rows[] = {
+		{ "nothing known", "", true, 0, 0, 0, 0 },
+		{ "once", "K", true, 0, 1, 0, 0 },
+		{ "three times", "KKK", true, 1, 1, 0, 0 },
+		{ "for nobody's sake", "KKK", false, 0, 0, 0, 0 },
+		{ "now and then idle", "KKIKK", true, 1, 1, 0, 0 },
+		{ "at last idle", "KKKI", true, 0, 1, 0, 1 },
+		{ "idle as often", "KKKIII", true, 0, 0, 1, 1 },
+		{ "for long", "KKKKKKKKKKIII", true, 1, 1, 1, 1 },
+		{ "idle for as long as counts", "KKKKKKKKKKIIIIII", true,
+		  0, 0, 1, 1 },
+		{ "something else", "KKKO", true, 0, 1, 0, 0 },
+		{ "asleep", "KKKKS", true, 0, 0, 0, 0 },
+		{ "idle", "II", true, 0, 0, 1, 1 },
+		{ "idle, then busy", "IIK", true, 0, 1, 0, 1 },
+		{ "idle, then something else", "IIOO", true, 0, 0, 0, 0 },
+	};
+	static const char letters[] = "KIOS";
+	const char *c;
+	u32 k;
+
+	(void)state;
+	for (k = 0; k < ARRAY_SIZE(rows); k++) {
+		print_message("%s\n", rows[k].what);
+		vcpus_start("donate", 4, "PP");
+		irq_add(0, rows[k].aimed ? 1 : 0);
+		for (c = rows[k].left; *c; c++)
+			irqhop_engine_left(&e, 1, (enum irqhop_left)
+					   (strchr(letters, *c) - letters));
+		assert_int_equal(irqhop_engine_wants(&e, 1, false),
+				 rows[k].wants);
+		assert_int_equal(irqhop_engine_wants(&e, 1, true),
+				 rows[k].still_wants);
+		assert_int_equal(irqhop_engine_spares(&e, 1, false),
+				 rows[k].spares);
+		assert_int_equal(irqhop_engine_spares(&e, 1, true),
+				 rows[k].still_spares);
+		irqhop_engine_policy_set(&e, irqhop_policy_find("summon"));
+		assert_false(irqhop_engine_wants(&e, 1, true));
+		assert_false(irqhop_engine_spares(&e, 1, true));
+	}
+}
+
 #ifdef IRQHOP_TEST
 static void test_storm(void **state)
 {
@@ -350,6 +404,7 @@ int policy_tests(void)
 		cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_policy_change),
 		cmocka_unit_test(test_summon),
+		cmocka_unit_test(test_donate),
 #ifdef IRQHOP_TEST
 		cmocka_unit_test(test_storm),
 #endif

@@ -451,7 +451,7 @@ def settings(storm):
 @irqhops_own
 def policies(storm):
     """From one policy to the next, with this return rule or that."""
-    names = ["recent", "summon", "spread", "sticky", "home"]
+    names = ["recent", "summon", "donate", "spread", "sticky", "home"]
     known = [rule for rule in ("", "eager", "lazy", "never")
              if rule != "eager" or storm.policy == "storm"]
     rules = {name: storm.rng.choice(known) for name in names}

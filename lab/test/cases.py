@@ -8,6 +8,7 @@ import collections
 import os
 
 import case_cost as cost
+import case_donate as donate
 import case_faults as faults
 import case_hops as hops
 import case_host as host
@@ -87,6 +88,8 @@ TESTS = (
          "IPIs without end: few are summoned, the rest is counted"),
     Test("summon-pcpus", summon.summon_pcpus, BOTH, STORM,
          "pCPUs go and come while vCPUs are summoned"),
+    Test("donate", donate.donate, BOTH, STORM,
+         "who polls gets weight of a vCPU that spins, for as long as that is"),
     Test("let-go-move", faults.let_go_move, BOTH, STORM,
          "moves that are refused: irqhop lets go, all is home"),
     Test("let-go-slow", faults.let_go_slow, BOTH, STORM,

@@ -377,6 +377,8 @@ static void turns_put(struct nlmsghdr *nlh, uint64_t moves)
 {
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_SUMMONS, 12);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_SUMMONS_HELD, 13);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_DONATIONS, 14);
+	mnl_attr_put_u64(nlh, IRQHOP_STAT_DONATED, 2500000000);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_TURNS, moves + 8);
 	mnl_attr_put_u64(nlh, IRQHOP_STAT_IRQS_OFF_SUM,
 			 1000000 + moves * 30000);

@@ -22,6 +22,8 @@ over_bound=7
 preemptions=1099511627776
 summons=12
 summons_held=13
+donations=14
+donated_ns=2500000000
 turns=108
 irqs_off_max_ns=45000
 irqs_off_sum_ns=4000000
@@ -32,10 +34,12 @@ cost_hist={",".join(map(str, HIST))}
 """
 # An old module's.
 RAW_OLD = "".join(line for line in RAW.splitlines(True)
-                  if not line.startswith(("turns", "irqs_off", "summons")))
+                  if not line.startswith(("turns", "irqs_off", "summons",
+                                           "donat")))
 JSON = {"pid": 101, "name": "web", "policy": "recent", "return": "lazy",
         "halted": "hop", "max_hops": 500, "enabled_ns": 10 ** 10,
         "summons": 12, "summons_held": 13,
+        "donations": 14, "donated_ns": 2500000000,
         "turns": 108, "irqs_off_max_ns": 45000, "irqs_off_sum_ns": 4000000,
         "hops": 100, "returns": 2, "failed": 3,
         "stranded": 4, "in_handler": 5, "held_back": 6, "over_bound": 7,
@@ -43,7 +47,8 @@ JSON = {"pid": 101, "name": "web", "policy": "recent", "return": "lazy",
         "cost_median_ns": 224, "cost_median_open": False,
         "cost_bucket_ns": 64, "cost_hist": HIST}
 JSON_OLD = {**JSON, "halted": None, "turns": None, "irqs_off_max_ns": None,
-            "irqs_off_sum_ns": None, "summons": None, "summons_held": None}
+            "irqs_off_sum_ns": None, "summons": None, "summons_held": None,
+            "donations": None, "donated_ns": None}
 OLD = {**ON, "FAKE_OLD": 1}
 STAT = [
     Row("stat --raw", "stat web --raw", exact=RAW, env=ON),
@@ -51,9 +56,9 @@ STAT = [
         exact=RAW + "\n" + RAW.replace("101", "102").replace("web", "db")
         .replace("recent", "home")),
     Row("stat", "stat", env=ON, out="^ +101 +100 +2 +3 +4 +5 +6 +7 "
-        "+1099511627776 +224 +20000 +108 +45000 +0.040% +12 +13  web$"),
+        "+1099511627776 +224 +20000 +108 +45000 +0.040% +12 +13 +14 +25.000%  web$"),
     Row("stat of an old module", "stat", env=OLD, out="^ +101 +100 +2 +3 +4 "
-        "+5 +6 +7 +1099511627776 +224 +20000 +- +- +- +- +-  web$"),
+        "+5 +6 +7 +1099511627776 +224 +20000 +- +- +- +- +- +- +-  web$"),
     Row("stat --raw of an old module", "stat web --raw", exact=RAW_OLD,
         env=OLD),
     Row("stat --json of an old module", "stat --json web", schema="stat",

@@ -192,6 +192,8 @@ enum irqhop_reason {
  * @IRQHOP_STAT_SUMMONS: times the scheduler was asked to run a preempted vCPU
  *	next
  * @IRQHOP_STAT_SUMMONS_HELD: times it was not, since it had been too often
+ * @IRQHOP_STAT_DONATIONS: times a vCPU was given some of another one's weight
+ * @IRQHOP_STAT_DONATED: for how long, all together, in ns
  */
 enum irqhop_stat_attr {
 	IRQHOP_STAT_UNSPEC,
@@ -212,6 +214,8 @@ enum irqhop_stat_attr {
 	IRQHOP_STAT_IRQS_OFF_MAX,
 	IRQHOP_STAT_SUMMONS,
 	IRQHOP_STAT_SUMMONS_HELD,
+	IRQHOP_STAT_DONATIONS,
+	IRQHOP_STAT_DONATED,
 
 	/* private: */
 	__IRQHOP_STAT_MAX,
