@@ -275,6 +275,18 @@ class Targets(Directory):
         self.assertIs(got["TCP stream in at 4:1, throughput"]["reached"],
                       True)
 
+    def test_another_policy_than_the_reports(self):
+        for condition, value in (("off", 100), ("recent", 104),
+                                 ("donate", 160)):
+            self.cell("stream-in", 4, condition,
+                      throughput={"value": value, "unit": "Mbit/s"})
+        got = self.judged()
+        for measure, ours, reached in (
+                ("TCP stream in at 4:1, throughput", 4, False),
+                ("The same with the policy donate", 60, True)):
+            self.assertEqual((got[measure]["ours"], got[measure]["reached"]),
+                             (ours, reached))
+
     def test_says_which_work_is_missing(self):
         for condition in ("off", "recent"):
             self.cell("apache-c8", 3, condition, [1000])

@@ -15,9 +15,10 @@ SETTING = {"vcpus": 4, "path": "direct", "neighbours": "spin"}
 
 # figure: of against_off. limit: the change has to be at or below it ("most"),
 # or at or above it ("least"). limit None: no worse than off, by more than
-# noise, in any cell of these works.
+# noise, in any cell of these works. policy None: the one that the report is
+# about.
 Target = namedtuple("Target", "measure works overcommit figure kind limit "
-                    "paper claim goal", defaults=(None, None, ""))
+                    "paper claim goal policy", defaults=(None, None, "", None))
 TARGETS = [
     Target("Network round trip (ping), mean", ("ping",), 3, "mean", "most",
            -93, "-34.1 %", "up to -82 %", "-93 % or better"),
@@ -33,6 +34,9 @@ TARGETS = [
     Target("TCP stream in at 4:1, throughput", ("stream-in",), 4,
            "throughput", "least", 50, "up to +7.9 %", "up to +126 %",
            "+50 % or better"),
+    Target("The same with the policy donate", ("stream-in",), 4,
+           "throughput", "least", 50, "up to +7.9 %", "up to +126 %",
+           "+50 % or better", "donate"),
     Target("Apache, one at a time, time per request, mean", ("apache-c1",),
            3, "mean", "most", -60, "-13.6 %", None, "-60 % or better"),
     Target("Apache, 8 and 32 at a time, time per request, mean",
@@ -92,7 +96,8 @@ def judge(cells, policy):
     do; None where it was not measured."""
     out = []
     for target in TARGETS:
-        found = sorted(_cells(target, cells, policy), key=_badness(target))
+        found = sorted(_cells(target, cells, target.policy or policy),
+                       key=_badness(target))
         worst = found[-1] if found else None
         out.append({
             "measure": target.measure, "paper": target.paper,
