@@ -3,10 +3,10 @@
  * irqhop: the engine, which vCPU is short of CPU time for its interrupts' sake,
  * and which one has more than it makes use of.
  *
- * A driver that polls (NAPI) does so on one vCPU until nothing is left, with its
- * interrupt masked. Where more comes in than that vCPU's share of a pCPU can
- * deal with, it never ends, and no interrupt comes that could be sent elsewhere.
- * Such a vCPU is preempted in the guest's kernel again and again.
+ * A driver that polls (NAPI) does so on one vCPU until nothing is left, with
+ * its interrupt masked. Where more comes in than that vCPU's share of a pCPU
+ * can deal with, it never ends, and no interrupt comes that could be sent
+ * elsewhere. Such a vCPU is preempted in the guest's kernel again and again.
  */
 #include "engine.h"
 
@@ -31,8 +31,8 @@ static void count(u8 *n, bool up)
  * @what: that
  *
  * It counts as one that polls from the time on that it is preempted in the
- * guest's kernel while some interrupt points at it. That goes elsewhere then, and
- * the device's stays masked, so that none need point at it later.
+ * guest's kernel while some interrupt points at it. That goes elsewhere then,
+ * and the device's stays masked, so that none need point at it later.
  */
 void irqhop_engine_left(struct irqhop_engine *e, u16 v, enum irqhop_left what)
 {
@@ -45,7 +45,7 @@ void irqhop_engine_left(struct irqhop_engine *e, u16 v, enum irqhop_left what)
 		vc->idles = 0;
 		return;
 	}
-	if (what == IRQHOP_LEFT_IDLE || vc->polls || aimed)
+	if (vc->polls || aimed)
 		count(&vc->polls, what == IRQHOP_LEFT_KERNEL);
 	count(&vc->idles, what == IRQHOP_LEFT_IDLE);
 }

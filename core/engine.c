@@ -541,7 +541,14 @@ void irqhop_engine_copy(struct irqhop_engine *dst,
 void irqhop_engine_policy_set(struct irqhop_engine *e,
 			      const struct irqhop_policy *policy)
 {
+	u16 v;
+
 	e->policy = policy;
+	/* Nobody has counted meanwhile. */
+	for (v = 0; v < e->nr_vcpus; v++) {
+		e->vcpu[v].polls = 0;
+		e->vcpu[v].idles = 0;
+	}
 	load_init(e);
 	irqhop_engine_rule_set(e, policy->rule);
 	irqhop_engine_halted_set(e, policy->halted);

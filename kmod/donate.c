@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * irqhop: policy "donate". A vCPU that polls for a device gets weight of another
- * one's of its VM, so that it has more of the pCPU that both share.
+ * vCPU of its VM, so that it has more of the pCPU that both share.
  *
- * The scheduler gives each vCPU the same share, whatever it does with it. One that
- * cannot keep up with what comes in by its own is helped neither by a redirect
- * (it polls, and its interrupt is masked) nor by being asked for (it has had its
- * share). What the VM as a whole has would do, but another vCPU spins it away.
- * So two vCPUs that wait for the same pCPU trade weight, as if somebody had
- * reniced their threads: the one that polls goes up, the other one down, and both
- * together have no more than before. The neighbours keep what they have.
+ * The scheduler gives each vCPU the same share, whatever it does with it. One
+ * that cannot keep up with what comes in by its own is helped neither by a
+ * redirect (it polls, and its interrupt is masked) nor by being asked for (it
+ * has had its share). What the VM as a whole has would do, but another vCPU
+ * spins it away. So two vCPUs that wait for the same pCPU trade weight, as if
+ * somebody had reniced their threads: the one that polls goes up, the other one
+ * down, and both together have no more than before. The neighbours keep what
+ * they have.
  *
- * A weight counts where it competes, so both threads have to be on one run queue
- * and in one cgroup. Whoever renices them meanwhile has his way.
+ * A weight counts where it competes, so both threads have to be on one run
+ * queue and in one cgroup. Whoever renices them meanwhile has his way.
  *
  * What is found out in interrupt context is done by the thread that summons:
  * another thread's nice value is for process context.
@@ -31,8 +32,9 @@
  */
 #define DONATE_UP	2
 #define DONATE_DOWN	4
-/* At a time, of all VMs. */
+/* At a time, of all VMs, and of one. */
 #define DONATE_SLOTS	32
+#define DONATE_SLOTS_VM	8
 /* It ends if the one that gets has not been preempted for so long. */
 #define DONATE_STALE	NSEC_PER_SEC
 
@@ -45,7 +47,7 @@
  * @from_idx: of @from
  * @nice: what both had before
  * @counted: until when it is in the VM's counter, sched_clock()
- * @done: the weights have moved; only the thread, or who closes the VM, looks
+ * @done: the weights have moved
  * @over: they are to move back
  */
 struct donate_slot {
@@ -80,30 +82,40 @@ static struct donate_slot *donate_slot_of(const struct irqhop_vm *vm, u16 idx)
 	return NULL;
 }
 
-static struct donate_slot *donate_slot_free(void)
+/* NULL: there is none, or the VM has its share. Context: donate_lock held. */
+static struct donate_slot *donate_slot_free(const struct irqhop_vm *vm)
 {
-	unsigned int i;
+	struct donate_slot *slot = NULL;
+	unsigned int i, same = 0;
 
-	for (i = 0; i < DONATE_SLOTS; i++)
+	for (i = 0; i < DONATE_SLOTS; i++) {
 		if (!donate_slots[i].vm)
-			return &donate_slots[i];
-	return NULL;
+			slot = &donate_slots[i];
+		same += donate_slots[i].vm == vm;
+	}
+	return same < DONATE_SLOTS_VM ? slot : NULL;
 }
 
-/* Do they compete for one pCPU, and are they equals? */
+/* Do they compete for one pCPU, where weights decide? */
+static bool donate_compete(const struct task_struct *to,
+			   const struct task_struct *from)
+{
+#ifdef CONFIG_CGROUP_SCHED
+	if (to->sched_task_group != from->sched_task_group)
+		return false;
+#endif
+	return task_cpu(to) == task_cpu(from) && to->policy == SCHED_NORMAL &&
+	       from->policy == SCHED_NORMAL;
+}
+
+/* And are they equals? */
 static bool donate_fits(const struct task_struct *to,
 			const struct task_struct *from)
 {
 	int nice = task_nice(to);
 
-	if (task_cpu(to) != task_cpu(from) || task_nice(from) != nice ||
-	    to->policy != SCHED_NORMAL || from->policy != SCHED_NORMAL)
-		return false;
-#ifdef CONFIG_CGROUP_SCHED
-	if (to->sched_task_group != from->sched_task_group)
-		return false;
-#endif
-	return nice - DONATE_UP >= MIN_NICE && nice + DONATE_DOWN <= MAX_NICE;
+	return donate_compete(to, from) && task_nice(from) == nice &&
+	       nice - DONATE_UP >= MIN_NICE && nice + DONATE_DOWN <= MAX_NICE;
 }
 
 /* Context: RCU read side, the VM's lock and donate_lock held. */
@@ -111,15 +123,17 @@ static bool donate_begin(struct irqhop_vm *vm, struct irqhop_vcpu *v,
 			 struct donate_slot *slot)
 {
 	struct task_struct *to = irqhop_compat_vcpu_task(v->kvm_vcpu);
+	unsigned int looks = IRQHOP_LOOKS;
 	struct task_struct *from;
 	u16 i;
 
-	for (i = 0; to && i < vm->nr_vcpus; i++) {
-		if (i == v->idx || donate_slot_of(vm, i) ||
+	for (i = 0; to && i < vm->nr_vcpus && looks; i++) {
+		if (i == v->idx ||
 		    !irqhop_engine_spares(&vm->engine, i, false))
 			continue;
+		looks--;
 		from = irqhop_compat_vcpu_task(vm->vcpu[i].kvm_vcpu);
-		if (!from || !donate_fits(to, from))
+		if (!from || !donate_fits(to, from) || donate_slot_of(vm, i))
 			continue;
 		*slot = (struct donate_slot){
 			.vm = vm, .nice = task_nice(to),
@@ -131,6 +145,21 @@ static bool donate_begin(struct irqhop_vm *vm, struct irqhop_vcpu *v,
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Is it still as it was meant? Who gives may have been reniced, for one: then
+ * nobody pays for what the other one gets.
+ */
+static bool donate_holds(const struct irqhop_vm *vm,
+			 const struct donate_slot *slot)
+{
+	if (slot->done && (task_nice(slot->to) != slot->nice - DONATE_UP ||
+			   task_nice(slot->from) != slot->nice + DONATE_DOWN))
+		return false;
+	return donate_compete(slot->to, slot->from) &&
+	       irqhop_engine_wants(&vm->engine, slot->to_idx, true) &&
+	       irqhop_engine_spares(&vm->engine, slot->from_idx, true);
 }
 
 /* Return: true if it is over. Context: the VM's lock and donate_lock held. */
@@ -145,9 +174,7 @@ static bool donate_goes_on(struct irqhop_vm *vm, struct irqhop_vcpu *v,
 		vm->stats.donated += now - slot->counted;
 		slot->counted = now;
 	}
-	slot->over = task_cpu(slot->to) != task_cpu(slot->from) ||
-		!irqhop_engine_wants(&vm->engine, slot->to_idx, true) ||
-		!irqhop_engine_spares(&vm->engine, slot->from_idx, true);
+	slot->over = !donate_holds(vm, slot);
 	return slot->over;
 }
 
@@ -156,11 +183,11 @@ static bool donate_is_policy(const struct irqhop_vm *vm)
 	return READ_ONCE(vm->engine.policy)->flags & IRQHOP_POLICY_DONATE;
 }
 
-static enum irqhop_left donate_left(struct irqhop_vcpu *v)
+static enum irqhop_left donate_left(struct irqhop_vcpu *v, u64 state)
 {
 	u64 space;
 
-	if ((v->seen & IRQHOP_WORD_STATE) != IRQHOP_VS_PREEMPTED)
+	if (state != IRQHOP_VS_PREEMPTED)
 		return IRQHOP_LEFT_ASLEEP;
 	if (!irqhop_arch_vcpu_in_user(v->kvm_vcpu, &space))
 		return IRQHOP_LEFT_KERNEL;
@@ -176,13 +203,16 @@ static enum irqhop_left donate_left(struct irqhop_vcpu *v)
  */
 void irqhop_donate_out(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 {
+	u64 state = v->seen & IRQHOP_WORD_STATE;
 	struct donate_slot *slot;
 	bool asked = false;
 
 	lockdep_assert_held(&vm->lock);
-	if (!donate_is_policy(vm))
+	/* It may be back by now, and what it was at is not known then. */
+	if (!donate_is_policy(vm) || state == IRQHOP_VS_RUNNING ||
+	    state == IRQHOP_VS_LEAVING)
 		return;
-	irqhop_engine_left(&vm->engine, v->idx, donate_left(v));
+	irqhop_engine_left(&vm->engine, v->idx, donate_left(v, state));
 	rcu_read_lock();
 	raw_spin_lock(&donate_lock);
 	slot = donate_slot_of(vm, v->idx);
@@ -190,7 +220,7 @@ void irqhop_donate_out(struct irqhop_vm *vm, struct irqhop_vcpu *v)
 		asked = donate_goes_on(vm, v, slot);
 	else if (irqhop_engine_wants(&vm->engine, v->idx, false) &&
 		 !irqhop_mutant(DONATE))
-		slot = donate_slot_free();
+		slot = donate_slot_free(vm);
 	if (slot && !slot->vm)
 		asked = donate_begin(vm, v, slot);
 	if (asked)
@@ -215,9 +245,11 @@ void irqhop_donate_check(const struct irqhop_vm *vm)
 {
 	bool all = !donate_is_policy(vm);
 	u64 now = sched_clock();
+	unsigned long flags;
 	unsigned int i;
 
-	raw_spin_lock_irq(&donate_lock);
+	local_irq_save(flags);
+	raw_spin_lock(&donate_lock);
 	for (i = 0; i < DONATE_SLOTS; i++) {
 		struct donate_slot *slot = &donate_slots[i];
 
@@ -227,16 +259,19 @@ void irqhop_donate_check(const struct irqhop_vm *vm)
 		slot->over = true;
 		WRITE_ONCE(donate_asked, true);
 	}
-	raw_spin_unlock_irq(&donate_lock);
+	raw_spin_unlock(&donate_lock);
 	if (irqhop_donate_is_asked())
 		irqhop_summon_wake();
+	local_irq_restore(flags);
 }
 
-/* Unless somebody else has. */
-static void donate_nice(struct task_struct *task, int was, int nice)
+/* Unless somebody else has. Return: false if so. */
+static bool donate_nice(struct task_struct *task, int was, int nice)
 {
-	if (task_nice(task) == was)
-		set_user_nice(task, nice);
+	if (task_nice(task) != was)
+		return false;
+	set_user_nice(task, nice);
+	return true;
 }
 
 /* Context: donate_mutex held. */
@@ -247,11 +282,15 @@ static void donate_do(struct donate_slot *slot, bool close)
 	raw_spin_lock_irq(&donate_lock);
 	over = slot->over || close;
 	raw_spin_unlock_irq(&donate_lock);
-	/* Who gives comes first: together they never weigh more. */
 	if (!over && !slot->done) {
+		/* Who gives comes first: together they never weigh more. */
+		if (donate_nice(slot->from, slot->nice,
+				slot->nice + DONATE_DOWN))
+			donate_nice(slot->to, slot->nice,
+				    slot->nice - DONATE_UP);
+		raw_spin_lock_irq(&donate_lock);
 		slot->done = true;
-		donate_nice(slot->from, slot->nice, slot->nice + DONATE_DOWN);
-		donate_nice(slot->to, slot->nice, slot->nice - DONATE_UP);
+		raw_spin_unlock_irq(&donate_lock);
 	}
 	if (!over)
 		return;
@@ -301,9 +340,10 @@ bool irqhop_donate_is_asked(void)
  */
 void irqhop_donate_work(void)
 {
-	WRITE_ONCE(donate_asked, false);
 	/* Whoever asks from now on is heard next time. */
-	smp_mb();
+	raw_spin_lock_irq(&donate_lock);
+	WRITE_ONCE(donate_asked, false);
+	raw_spin_unlock_irq(&donate_lock);
 	donate_do_all(NULL);
 }
 

@@ -33,9 +33,10 @@
 /* At one that was summoned first after so long: most tasks that wait are short. */
 #define GIVEWAY_FIRST	(150 * NSEC_PER_USEC)
 /*
- * Each time it takes two looks, so far from each other: one that has left the
- * guest in between has been told something, by a timer or another vCPU, and may
- * be waiting for the disk now. After so many it is out of luck.
+ * Each time it takes two looks, so far from each other (or less, where another
+ * one is summoned to there in between): one that has left the guest meanwhile
+ * has been told something, by a timer or another vCPU, and may be waiting for
+ * the disk now. After so many it is out of luck.
  */
 #define GIVEWAY_CALM	(120 * NSEC_PER_USEC)
 #define GIVEWAY_LOOKS	4
@@ -74,6 +75,17 @@ struct giveway_pcpu {
 
 static DEFINE_PER_CPU(struct giveway_pcpu, giveway_pcpus);
 
+/*
+ * The vCPU that runs here, if its VM is not closing: when the last one is, the
+ * thread that would have to be woken goes away.
+ */
+static struct irqhop_vcpu *giveway_running(void)
+{
+	struct irqhop_vcpu *v = irqhop_watch_running();
+
+	return v && !READ_ONCE(v->vm->closing) ? v : NULL;
+}
+
 /* Is the vCPU that runs here at what it is at all the time? */
 static bool giveway_is_idle(const struct irqhop_vcpu *v)
 {
@@ -95,8 +107,8 @@ static void giveway_start(struct giveway_pcpu *gp, u64 delay)
 }
 
 /*
- * Is it idle, as it was at the last look, and has it not left the guest since, but
- * for this one? The next look is another first one if so.
+ * Is it idle, as it was at the last look, and has it not left the guest since,
+ * but for this one? The next look is another first one if so.
  */
 static bool giveway_is_calm(struct giveway_pcpu *gp, struct irqhop_vcpu *v,
 			    bool idle)
@@ -137,7 +149,7 @@ static u64 giveway_look(struct giveway_pcpu *gp, struct irqhop_vcpu *v)
 static enum hrtimer_restart giveway_timer(struct hrtimer *timer)
 {
 	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
-	struct irqhop_vcpu *v = irqhop_watch_running();
+	struct irqhop_vcpu *v = giveway_running();
 
 	/* It moves to another pCPU if its own goes offline. */
 	if (!v || timer != &gp->timer)
@@ -177,7 +189,7 @@ void irqhop_giveway_poked(void)
 {
 	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
 
-	if (READ_ONCE(gp->wanted) && irqhop_watch_running())
+	if (READ_ONCE(gp->wanted) && giveway_running())
 		giveway_start(gp, GIVEWAY_LOOK);
 }
 

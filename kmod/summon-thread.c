@@ -90,7 +90,7 @@ static struct summon_slot *summon_slot_get(const struct irqhop_vm *vm,
 /**
  * irqhop_summon_wake - there is something for the thread to do
  *
- * Context: any but under a run queue's lock, while some VM is enabled.
+ * Context: interrupts off, no run queue's lock held; some VM is enabled.
  */
 void irqhop_summon_wake(void)
 {

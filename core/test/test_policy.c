@@ -332,6 +332,7 @@ static void test_donate(void **state)
 		{ "idle", "II", true, 0, 0, 1, 1 },
 		{ "idle, then busy", "IIK", true, 0, 1, 0, 1 },
 		{ "idle, then something else", "IIOO", true, 0, 0, 0, 0 },
+		{ "idle, then asleep", "IIS", true, 0, 0, 0, 0 },
 	};
 	static const char letters[] = "KIOS";
 	const char *c;
@@ -356,7 +357,27 @@ static void test_donate(void **state)
 		irqhop_engine_policy_set(&e, irqhop_policy_find("summon"));
 		assert_false(irqhop_engine_wants(&e, 1, true));
 		assert_false(irqhop_engine_spares(&e, 1, true));
+		/* It begins anew. */
+		irqhop_engine_policy_set(&e, irqhop_policy_find("donate"));
+		assert_false(irqhop_engine_wants(&e, 1, true));
+		assert_false(irqhop_engine_spares(&e, 1, true));
 	}
+}
+
+/* The first time is what counts. */
+static void test_donate_interrupt_goes(void **state)
+{
+	u16 i;
+
+	(void)state;
+	vcpus_start("donate", 4, "RP");
+	i = irq_add(0, 1);
+	irqhop_engine_left(&e, 1, IRQHOP_LEFT_KERNEL);
+	irqhop_engine_moved(&e, i, 0);
+	irqhop_engine_left(&e, 1, IRQHOP_LEFT_KERNEL);
+	assert_false(irqhop_engine_wants(&e, 1, false));
+	irqhop_engine_left(&e, 1, IRQHOP_LEFT_KERNEL);
+	assert_true(irqhop_engine_wants(&e, 1, false));
 }
 
 #ifdef IRQHOP_TEST
@@ -405,6 +426,7 @@ int policy_tests(void)
 		cmocka_unit_test(test_policy_change),
 		cmocka_unit_test(test_summon),
 		cmocka_unit_test(test_donate),
+		cmocka_unit_test(test_donate_interrupt_goes),
 #ifdef IRQHOP_TEST
 		cmocka_unit_test(test_storm),
 #endif

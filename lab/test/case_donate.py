@@ -101,7 +101,7 @@ def taken_back(lab, pid):
     """However it ends, everybody has his own."""
     lab.m.guest(f"kill -9 {pid}")
     become(lab, {}, "nothing to do any more")
-    pid = lab.m.guest(BUSY)
+    lab.m.guest(BUSY)
     become(lab, NICE, "again")
     stat = lab.stat()
     expect(stat["donations"] > 1 and stat["donated_ns"] > 0,
@@ -124,7 +124,6 @@ def taken_back(lab, pid):
     become(lab, NICE, "enabled once more")
     lab.m.run("rmmod irqhop")
     expect(not nices(lab), f"unloaded: nice values {nices(lab)}")
-    return pid
 
 
 def donate(lab):
@@ -135,9 +134,9 @@ def donate(lab):
     pid = lab.m.guest(BUSY)
     try:
         told = given(lab)
-        pid = taken_back(lab, pid)
+        taken_back(lab, pid)
     finally:
-        lab.m.guest(f"kill -9 {pid}")
+        lab.m.guest("! pids=$(pidof dd) || kill -9 $pids")
         load.set_quiet(lab.m)
     lab.module("irqhop-test")
     lab.expect_home("unloaded")
