@@ -283,7 +283,8 @@ class Targets(Directory):
         got = self.judged()
         for measure, ours, reached in (
                 ("TCP stream in at 4:1, throughput", 4, False),
-                ("The same with the policy donate", 60, True)):
+                ("TCP stream in at 4:1, policy donate, throughput",
+                 60, True)):
             self.assertEqual((got[measure]["ours"], got[measure]["reached"]),
                              (ours, reached))
 
