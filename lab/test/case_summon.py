@@ -231,6 +231,20 @@ def flooded(lab, pings):
     return Flood(*(b - a for a, b in zip(*rows))), ping
 
 
+# How many IPIs find a vCPU preempted is luck: look at so many floods for one
+# that asks for more than is allowed.
+FLOODS = 8
+
+
+def flooded_beyond(lab):
+    """The same, for a flood of which some was held back, if there is any."""
+    for _ in range(FLOODS):
+        seen, ping = flooded(lab, 30)
+        if seen.held > 20:
+            break
+    return seen, ping
+
+
 # Which vCPU gets the IPIs; it shares a pCPU with the one in its kernel.
 CALLED = 2
 TOGETHER = f"""
@@ -282,9 +296,8 @@ done
 """
 
 
-def asked(lab):
+def asked(seen):
     """How many a second are summoned or held back under a flood of IPIs."""
-    seen, _ = flooded(lab, 30)
     return (seen.summons + seen.held) / (seen.ns / 1e9)
 
 
@@ -294,10 +307,10 @@ def spinning(lab):
     lab.module("irqhop-test")
     crowd(lab, (1, 2, 3))
     enable(lab, "summon")
-    before = asked(lab)
+    before = asked(flooded_beyond(lab)[0])
     pids = lab.m.guest(WFE).split()
     try:
-        then = asked(lab)
+        then = asked(flooded(lab, 30)[0])
     finally:
         lab.m.guest("kill -9 " + " ".join(pids))
         lab.m.run("irqhop disable l2")
@@ -316,7 +329,7 @@ def summon_flood(lab):
     lab.module("irqhop-test")
     crowd(lab, (1, 2, 3))
     enable(lab, "summon")
-    seen, ping = flooded(lab, 30)
+    seen, ping = flooded_beyond(lab)
     lab.m.run("irqhop disable l2")
     load.set_quiet(lab.m)
     sent, received = lab.pinged(ping)[0]
