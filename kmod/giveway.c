@@ -33,10 +33,12 @@
 /* At one that was summoned first after so long: most tasks that wait are short. */
 #define GIVEWAY_FIRST	(150 * NSEC_PER_USEC)
 /*
- * Each time it takes two looks, so far from each other (or less, where another
- * one is summoned to there in between): one that has left the guest meanwhile
- * has been told something, by a timer or another vCPU, and may be waiting for
- * the disk now. After so many it is out of luck.
+ * Where KVM injects interrupts, it takes two looks each time, so far from each
+ * other (or less, where another one is summoned to there in between): one that
+ * has left the guest meanwhile has been told something, by a device, a timer or
+ * another vCPU, and may be waiting for the disk now. After so many it is out of
+ * luck. Direct interrupts do not have it leave the guest, so that this would be
+ * of little use, and whoever is summoned would wait for the second look.
  */
 #define GIVEWAY_CALM	(120 * NSEC_PER_USEC)
 #define GIVEWAY_LOOKS	4
@@ -106,6 +108,12 @@ static void giveway_start(struct giveway_pcpu *gp, u64 delay)
 	hrtimer_start(&gp->timer, delay, HRTIMER_MODE_REL_PINNED_HARD);
 }
 
+/* How long it takes to find a vCPU of this VM calm. */
+static u64 giveway_calm(const struct irqhop_vm *vm)
+{
+	return READ_ONCE(vm->engine.nr_injected) ? GIVEWAY_CALM : 0;
+}
+
 /*
  * Is it idle, as it was at the last look, and has it not left the guest since,
  * but for this one? The next look is another first one if so.
@@ -113,10 +121,14 @@ static void giveway_start(struct giveway_pcpu *gp, u64 delay)
 static bool giveway_is_calm(struct giveway_pcpu *gp, struct irqhop_vcpu *v,
 			    bool idle)
 {
-	u64 exits = irqhop_arch_vcpu_exits(v->kvm_vcpu);
-	bool calm = idle && gp->looks &&
-		    (exits - gp->exits <= 1 || gp->looks == GIVEWAY_LOOKS);
+	u64 exits;
+	bool calm;
 
+	if (!giveway_calm(v->vm))
+		return idle;
+	exits = irqhop_arch_vcpu_exits(v->kvm_vcpu);
+	calm = idle && gp->looks &&
+	       (exits - gp->exits <= 1 || gp->looks == GIVEWAY_LOOKS);
 	gp->looks = idle && !calm ? gp->looks + 1 : 0;
 	gp->exits = exits;
 	return calm;
@@ -142,7 +154,7 @@ static u64 giveway_look(struct giveway_pcpu *gp, struct irqhop_vcpu *v)
 		set_tsk_need_resched(current);
 		set_preempt_need_resched();
 	}
-	return GIVEWAY_PERIOD - GIVEWAY_CALM;
+	return GIVEWAY_PERIOD - giveway_calm(v->vm);
 }
 
 /* Context: hard interrupt. */
@@ -188,8 +200,13 @@ void irqhop_giveway_to(int cpu)
 void irqhop_giveway_poked(void)
 {
 	struct giveway_pcpu *gp = this_cpu_ptr(&giveway_pcpus);
+	struct irqhop_vcpu *v = giveway_running();
 
-	if (READ_ONCE(gp->wanted) && giveway_running())
+	if (!v || !READ_ONCE(gp->wanted))
+		return;
+	if (!giveway_calm(v->vm) && giveway_is_idle(v))
+		giveway_let_in(gp);
+	else
 		giveway_start(gp, GIVEWAY_LOOK);
 }
 
@@ -212,7 +229,7 @@ void irqhop_giveway_in(struct irqhop_vcpu *v)
 	    sched_clock() - v->vm->summoned_at > GIVEWAY_WITHIN ||
 	    v->vm->spinning || irqhop_mutant(GIVE_WAY))
 		return;
-	giveway_start(gp, first - GIVEWAY_CALM);
+	giveway_start(gp, first - giveway_calm(v->vm));
 }
 
 /* Has it been summoned in vain, and most others of its VM? */
