@@ -44,6 +44,7 @@ enum irqhop_mutant {
 	IRQHOP_M_SPACE,		/* all address spaces of a guest are taken for one */
 	IRQHOP_M_SPINS,		/* vCPUs are summoned also if all they do is spin */
 	IRQHOP_M_WAITS,		/* who is summoned does not wait for its own VM */
+	IRQHOP_M_WEIGHT,	/* the thread that summons has the most weight */
 	IRQHOP_M_DONATE,	/* no vCPU gets any weight of another one's */
 	IRQHOP_M_TAKE_BACK,	/* who gets weight keeps it */
 };

@@ -29,6 +29,9 @@
  */
 #define SUMMON_TRIES	6
 #define SUMMON_AGAIN	(200 * NSEC_PER_USEC)
+/* Of the thread itself: see irqhop_summon_start(). */
+#define SUMMON_SLICE	(100 * NSEC_PER_USEC)
+#define SUMMON_NICE	-5
 
 /**
  * struct summon_slot - a vCPU's thread that is summoned
@@ -255,7 +258,10 @@ static int summon_main(void *unused)
  * irqhop_summon_start - be ready for vCPUs to be summoned
  *
  * The thread never runs for long, and is not to wait for those that it shall
- * make wait: least slice, most weight.
+ * make wait: by the least slice it has its turn first, and by some weight it is
+ * owed time again soon after one. By the most weight there is, it would look to
+ * the load balancer like eight busy threads (at 4 % of a pCPU and nice -20), and
+ * as many others would be taken away from where it runs.
  *
  * Context: process, irqhop_mutex held.
  *
@@ -266,8 +272,8 @@ int irqhop_summon_start(void)
 	const struct sched_attr attr = {
 		.size = sizeof(attr),
 		.sched_policy = SCHED_NORMAL,
-		.sched_nice = MIN_NICE,
-		.sched_runtime = 100 * NSEC_PER_USEC,
+		.sched_nice = irqhop_mutant(WEIGHT) ? MIN_NICE : SUMMON_NICE,
+		.sched_runtime = SUMMON_SLICE,
 	};
 	struct task_struct *task;
 

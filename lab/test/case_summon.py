@@ -23,7 +23,24 @@ PING = ("ip netns exec outside taskset -c 1 ping -n -i 0.002 -c {count} "
 # How often a pCPU goes.
 HOTPLUGS = enough(2, 6)
 
-Seen = collections.namedtuple("Seen", "mean slow share slice summons")
+# What the load balancer counts a thread as that never sleeps, and, again and
+# again until the file goes, the thread that summons.
+BUSY_LOAD = 1024
+WATCH_LOAD = r"""
+>/run/watching
+pid=$(grep -lx irqhop /proc/[0-9]*/comm | cut -d/ -f3)
+while [ -e /run/watching ]; do
+    sed -n 's/^se\.avg\.load_avg .* //p' /proc/$pid/sched
+    sleep 0.02
+done >/run/load </dev/null 2>&1 &
+"""
+END_LOAD = """
+rm /run/watching
+wait
+echo load $(cat /run/load)
+"""
+
+Seen = collections.namedtuple("Seen", "mean slow share slice summons load")
 
 
 def used(lab):
@@ -38,11 +55,18 @@ cut -d" " -f1 /proc/uptime
     return sum(map(int, text[:-1])) / 1e9, float(text[-1])
 
 
+def average_load(text):
+    """What the load balancer has seen of the thread that summons."""
+    seen = [int(n) for n in re.search(r"^load (.*)$", text, re.M)[1].split()]
+    expect(len(seen) > 10, f"looked at the thread's load only {len(seen)} times")
+    return sum(seen) / len(seen)
+
+
 def pinged(lab, policy):
     """Pings from outside under a policy."""
     enable(lab, policy)
     ran, begun = used(lab)
-    text = lab.m.run(PING.format(count=PINGS))
+    text = lab.m.run(WATCH_LOAD + PING.format(count=PINGS) + END_LOAD)
     ran_then, ended = used(lab)
     stat = lab.stat()
     lab.m.run("irqhop disable l2")
@@ -53,7 +77,7 @@ def pinged(lab, policy):
                 sum(time > SLOW for time in times) / len(times),
                 (ran_then - ran) / (ended - begun) / 2,
                 (ran_then - ran) / stat["preemptions"] * 1e3,
-                stat["summons"])
+                stat["summons"], average_load(text))
 
 
 def summon(lab):
@@ -80,6 +104,9 @@ def summon(lab):
     expect(seen["summon"].slice < 0.8 * seen["recent"].slice,
            f"vCPUs run for {seen['summon'].slice:.2f} ms at a time, "
            f"{seen['recent'].slice:.2f} ms without summoning")
+    expect(seen["summon"].load < BUSY_LOAD,
+           f"the load balancer sees {seen['summon'].load / BUSY_LOAD:.1f} busy "
+           "threads in the one that summons")
     expect(abs(seen["summon"].share - seen["recent"].share) < SHARE,
            f"the VM has {seen['summon'].share:.1%} of its pCPUs, "
            f"{seen['recent'].share:.1%} without summoning")
@@ -87,7 +114,7 @@ def summon(lab):
     return "; ".join(
         f"{policy}: mean {one.mean:.3f} ms, {one.slow:.1%} over {SLOW} ms, the "
         f"VM had {one.share:.1%}, {one.slice:.2f} ms at a time, "
-        f"{one.summons} summoned"
+        f"{one.summons} summoned, load {one.load:.0f}"
         for policy, one in seen.items()) + f"; {told(msis, sum(runs))}"
 
 
