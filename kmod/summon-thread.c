@@ -259,9 +259,9 @@ static int summon_main(void *unused)
  *
  * The thread never runs for long, and is not to wait for those that it shall
  * make wait: by the least slice it has its turn first, and by some weight it is
- * owed time again soon after one. By the most weight there is, it would look to
- * the load balancer like eight busy threads (at 4 % of a pCPU and nice -20), and
- * as many others would be taken away from where it runs.
+ * owed time again soon after one. With the most weight there is it looks to the
+ * load balancer like eight busy threads if it runs, or waits to, for a tenth of
+ * the time; and that balances by moving others away from where it is.
  *
  * Context: process, irqhop_mutex held.
  *

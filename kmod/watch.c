@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqhop: watches the scheduler.
+ * irqhop: watches the host: all of its tracepoints that tell of vCPUs, and which
+ * vCPU each pCPU runs. What follows from an event is decided elsewhere.
  *
- * A probe on sched_switch, registered while some VM is enabled. It finds out
+ * The scheduler by a probe on sched_switch, while some VM is enabled. It finds out
  * whether the task that leaves or the one that comes is a vCPU of an enabled
  * VM, writes that vCPU's state word, notes what happened in a ring of this
  * pCPU and queues this pCPU's irq_work. All the rest is done there.
