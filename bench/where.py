@@ -40,6 +40,7 @@ WORKS = {
     "ping": Work(None, False, "net_dev_xmit", (*NET, "net/net_dev_xmit"),
                  True),
     # A task answers; that it has, can be seen by its going to sleep.
+    "tcp-rr": Work("sockperf", False, None, NET, single=True),
     "tcp-rr-paced": Work("sockperf", False, None, NET, single=True),
     "apache-c1": Work("apache2", False, None, NET),
     "nvme-read-d1": Work("fio", True, "nvme_setup_cmd", (

@@ -20,6 +20,8 @@ import sys
 import time
 
 PCPUS = 6
+# What lab/src/agent.c takes, in bytes.
+SCRIPT_MAX = 1 << 20
 # Under -icount QEMU runs the busy pCPUs one after the other; a pass over all of
 # them lasts until the next timer of the machine is due, commonly a millisecond
 # and more, and a pCPU sees nothing of the others' doings before its turn. A
@@ -125,6 +127,9 @@ class Port:
     def script(self, text, limit, stage):
         """Run a shell script; return its exit status and output."""
         data = text.encode()
+        if len(data) > SCRIPT_MAX:
+            raise LabError(f"{stage}: a script of {len(data)} bytes; the agent "
+                           f"takes {SCRIPT_MAX}")
         deadline = time.monotonic() + limit
         self.socket.settimeout(limit)
         try:

@@ -27,6 +27,7 @@ HOTPLUGS = enough(2, 6)
 # again until the file goes, the thread that summons.
 BUSY_LOAD = 1024
 WATCH_LOAD = r"""
+trap 'rm -f /run/watching' EXIT
 >/run/watching
 pid=$(grep -lx irqhop /proc/[0-9]*/comm | cut -d/ -f3)
 while [ -e /run/watching ]; do
