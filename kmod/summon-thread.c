@@ -195,8 +195,9 @@ static struct summon_slot *summon_slot_first(void)
 }
 
 /*
- * Whom to summon now, or not any more, if it is @off. Return: its thread, with a
- * reference; NULL: nobody yet, and @next says when, or KTIME_MAX.
+ * Whom to summon now, or not any more, if it is @off. One that has come since is
+ * asked for once more: it may be out again, and not done. Return: its thread,
+ * with a reference; NULL: nobody yet, and @next says when, or KTIME_MAX.
  */
 static struct task_struct *summon_next(ktime_t *next, bool *off)
 {
