@@ -4,14 +4,20 @@ a guest's port does whose kernel has not noticed yet that there is another
 end."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
-SOURCE = os.path.join(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))), "src", "agent.c")
+LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, LAB)
+
+from machine import LabError, Port, SCRIPT_MAX  # noqa: E402
+
+SOURCE = os.path.join(LAB, "src", "agent.c")
 REQUEST = b"run 15\necho it; exit 3"
 
 
@@ -65,6 +71,22 @@ class Agent(unittest.TestCase):
         """The agent gives up, and says why."""
         self.assertEqual(self.send(b"walk 3\n"), b"")
         self.assertIn(b"not a request: walk 3", self.agent.stderr.read())
+
+
+class TooLong(unittest.TestCase):
+    """A script that the agent would not take is not sent."""
+
+    def test_limit(self):
+        """The agent's limit is the one that is known here."""
+        with open(SOURCE, encoding="utf-8") as source:
+            shift = re.search(r"#define SCRIPT_MAX \(1 << (\d+)\)",
+                              source.read())
+        self.assertEqual(1 << int(shift[1]), SCRIPT_MAX)
+
+    def test_refused(self):
+        """Before anything of it is on its way: this port has no socket."""
+        with self.assertRaisesRegex(LabError, f"takes {SCRIPT_MAX}"):
+            Port.__new__(Port).script("x" * (SCRIPT_MAX + 1), 1, "a script")
 
 
 if __name__ == "__main__":
